@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// ENTITY: the seam between a kind's code (actors/) and the machinery that places, runs and heals it. An entity is a
+// thin shell around a pure core: it turns messages into calls. Everything it does to the world goes through its
+// entity_context, so the code of a kind needs neither CAF nor threads, and a test can hand it a context of its own.
+//
+//   class channel final : public entity {
+//     task<> load() override;                                          // from the store, before the first message
+//     task<result<PostReply>> post(const PostRequest& request, const envelope& from);
+//     static const protocol<channel>& handlers();                      // { on(&channel::post), … }
+//   };
+//
+// Handlers of one entity never run at the same time, but where one waits (co_await) others run in between.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/clock.hpp"
+#include "cluster/envelope.hpp"
+#include "cluster/task.hpp"
+#include "storage/model/records.hpp"
+#include "storage/store.hpp"
+
+namespace throng {
+
+using duration = std::chrono::steady_clock::duration;
+
+/// What an entity may do. All of it from within the entity only, unless it says otherwise.
+class entity_context {
+ public:
+  virtual ~entity_context() = default;
+
+  virtual entity_key key() const = 0;
+  virtual epoch_t epoch() const = 0;
+  virtual steady_time now() const = 0;
+  virtual wall_time wall() const = 0;
+  /// Continuations of this entity; dropped once it has ended.
+  virtual executor_ptr mailbox() = 0;
+
+  /// Sends without waiting; lost if the receiver's mailbox is full or its node dies.
+  virtual void tell(entity_key to, message_ptr message) = 0;
+  /// `done` is called exactly once, on any thread, at the latest after `timeout` (errc::deadline_exceeded). The other
+  /// entity may have done the work all the same: make requests idempotent.
+  virtual void ask_raw(entity_key to, message_ptr request, duration timeout, answer_callback done) = 0;
+  /// Commits under this entity's fence; in order with its other commits. `done` is called once, on any thread. After a
+  /// failed commit the later ones of this incarnation fail too, and it ends once its handlers have answered: the next
+  /// message finds a fresh one, loaded from the store. So a position that was given out and not stored leaves no hole.
+  virtual void commit_raw(std::vector<write_op> ops, std::function<void(result<>)> done) = 0;
+  /// Runs `work` on a reader thread; `refused` is set when it can't be.
+  virtual void read_raw(std::function<void(store_reader* reader, errc refused)> work) = 0;
+  /// To every node that subscribed to this entity's stream, in the order of the calls.
+  virtual void publish(publication_ptr event) = 0;
+
+  /// wake() is called once, that much later (resolution 100 ms). A new call replaces the earlier one.
+  virtual void wake_after(duration delay) = 0;
+  /// Keeps the entity in memory though nobody talks to it, or lets it go again (the default).
+  virtual void stay_active(bool stay) = 0;
+
+  // -- the same as awaitables ------------------------------------------------------------------------------------------
+
+  template <class Request>
+  task<result<std::shared_ptr<const reply_of_t<Request>>>> ask(entity_key to, Request request, duration timeout);
+  task<result<>> commit(std::vector<write_op> ops);
+  /// `Value` is what `query(store_reader&)` returns inside its result.
+  template <class Value>
+  task<result<Value>> read(std::function<result<Value>(store_reader&)> query);
+};
+
+class entity {
+ public:
+  explicit entity(entity_context& self) : self_(self) {}
+  entity(const entity&) = delete;
+  entity& operator=(const entity&) = delete;
+  virtual ~entity() = default;
+
+  /// Reads what it needs from the store. Messages wait (bounded) until it returns; an error answers them and ends this
+  /// incarnation.
+  virtual task<result<>> load() = 0;
+  /// REQUIRES: load() has succeeded.
+  virtual void receive(std::shared_ptr<const envelope> message) = 0;
+  virtual void wake() {}
+  /// What the shell prints, and what would move with the entity.
+  virtual message_ptr snapshot() const = 0;
+
+ protected:
+  entity_context& self() const { return self_; }
+
+ private:
+  entity_context& self_;
+};
+
+/// Makes the entity of a key. Throws nothing; the kind is one it was registered for.
+using entity_factory = std::function<std::unique_ptr<entity>(entity_context& self)>;
+
+// -- implementation of the templates -----------------------------------------------------------------------------------
+
+template <class Request>
+task<result<std::shared_ptr<const reply_of_t<Request>>>> entity_context::ask(entity_key to, Request request,
+                                                                            duration timeout) {
+  using reply_type = reply_of_t<Request>;
+  auto message = share(std::move(request));
+  auto outcome = co_await await_callback<result<message_ptr>>(
+      mailbox(), [&](answer_callback done) { ask_raw(to, std::move(message), timeout, std::move(done)); });
+  if (!outcome) co_return outcome.failure();
+  auto reply = std::dynamic_pointer_cast<const reply_type>(*outcome);
+  if (!reply) co_return error{errc::unknown_message, "the answer has another type"};
+  co_return reply;
+}
+
+inline task<result<>> entity_context::commit(std::vector<write_op> ops) {
+  co_return co_await await_callback<result<>>(
+      mailbox(), [&](std::function<void(result<>)> done) { commit_raw(std::move(ops), std::move(done)); });
+}
+
+template <class Value>
+task<result<Value>> entity_context::read(std::function<result<Value>(store_reader&)> query) {
+  co_return co_await await_callback<result<Value>>(mailbox(), [&](std::function<void(result<Value>)> done) {
+    read_raw([query = std::move(query), done = std::move(done)](store_reader* reader, errc refused) {
+      if (reader)
+        done(query(*reader));
+      else
+        done(refused);
+    });
+  });
+}
+
+}  // namespace throng

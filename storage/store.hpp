@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// STORE: what keeps the rows. Blocking classes; storage/commit_queue.hpp and storage/reader_pool.hpp put them on
+// threads of their own. Implementations: storage/sqlite/ (one file). tests/unit/storage/store_contract.hpp is what
+// each of them passes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "storage/model/records.hpp"
+#include "storage/model/result.hpp"
+
+namespace throng {
+
+/// Reads. One reader is used by one thread at a time; a store hands out several.
+/// Every list is in ascending key order unless it says otherwise, starts strictly after the given key, and has at
+/// most `count_max` rows. Errors: errc::not_found where a single row is asked for; errc::service_unavailable when the
+/// store can't be read (the caller may try again).
+class store_reader {
+ public:
+  virtual ~store_reader() = default;
+
+  virtual result<workspace_record> workspace(team_id id) = 0;
+  virtual result<workspace_record> workspace_by_domain(std::string_view domain) = 0;
+  virtual result<std::vector<workspace_record>> workspaces(team_id after, std::size_t count_max) = 0;
+  virtual result<std::vector<directory_record>> directory(team_id team, directory_record::kind_t kind,
+                                                          std::uint64_t after, std::size_t count_max) = 0;
+  virtual result<user_record> user(user_id id) = 0;
+  virtual result<std::vector<membership_record>> memberships(user_id user, channel_id after,
+                                                             std::size_t count_max) = 0;
+  virtual result<channel_record> channel(channel_id id) = 0;
+  virtual result<std::vector<member_record>> members(channel_id channel, user_id after, std::size_t count_max) = 0;
+
+  /// Which posts of a channel. `oldest` and `latest` bound ts, each inclusive if `inclusive`; none means open.
+  struct message_range {
+    message_ts oldest;
+    message_ts latest;
+    bool inclusive = false;
+    bool newest_first = true;
+    bool with_hidden_replies = false;  // also replies that were not broadcast
+    bool with_deleted = false;
+    std::size_t count_max = 100;
+  };
+  virtual result<std::vector<message_record>> messages(channel_id channel, const message_range& range) = 0;
+  virtual result<message_record> message(channel_id channel, message_ts ts) = 0;
+  /// Replies of one thread (not its root), oldest first; bounds as in `range`, whose order and hidden flags don't count.
+  virtual result<std::vector<message_record>> replies(channel_id channel, message_ts root,
+                                                      const message_range& range) = 0;
+  /// One summary for each of `roots` that has replies that are not deleted.
+  virtual result<std::vector<thread_summary>> thread_summaries(channel_id channel,
+                                                               std::span<const message_ts> roots) = 0;
+
+  /// The last position used in a stream: posts and events of a channel, events of a workspace or user. 0 if none.
+  struct stream_end {
+    seq_t seq = 0;
+    message_ts ts;  // of the newest post, deleted ones too
+  };
+  virtual result<stream_end> end_of(entity_key stream) = 0;
+  /// Posts with seq > `after`, oldest first, deleted ones and hidden replies included; errc::too_old if there are more
+  /// than `count_max` of them.
+  virtual result<std::vector<message_record>> messages_after(channel_id channel, seq_t after,
+                                                             std::size_t count_max) = 0;
+  /// Events with seq > `after`, oldest first; errc::too_old if there are more than `count_max`, or if some of them
+  /// have been trimmed.
+  virtual result<std::vector<event_record>> events_after(entity_key stream, seq_t after, std::size_t count_max) = 0;
+
+  virtual result<token_record> token(const token_hash& hash) = 0;
+  virtual result<std::vector<token_record>> tokens_of(user_id user, std::size_t count_max) = 0;
+  virtual result<app_record> app(app_id id) = 0;
+};
+
+/// Writes, and readers. commit() and raise_fence() are called by one thread.
+class store {
+ public:
+  virtual ~store() = default;
+
+  /// Commits `units` in one durable transaction and says for each how it went, in order. A unit whose fence is stale
+  /// (errc::stale_epoch), or one of whose writes is refused (errc::conflict, errc::domain_taken), leaves no trace and
+  /// doesn't disturb the others. An error of the whole (errc::storage_full, errc::service_unavailable) means that no
+  /// unit was committed. When it returns, what it calls committed survives kill −9 and power loss.
+  virtual result<std::vector<result<>>> commit(std::span<const commit_unit> units) = 0;
+
+  /// Takes a slot for `epoch`: from its return on, units with a smaller epoch are refused. errc::stale_epoch if the
+  /// slot's epoch is larger already; the same epoch again is fine.
+  virtual result<> raise_fence(fence guard) = 0;
+  /// The same for many slots in one transaction (a node's start).
+  virtual result<> raise_fences(std::span<const fence> guards) = 0;
+  /// The epochs of all slots that have one.
+  virtual result<std::vector<fence>> fences() = 0;
+
+  /// Deletes at most `count_max` events of the kind older than `before`; how many went. For the retention job.
+  virtual result<std::size_t> trim_events(wall_time before, std::size_t count_max) = 0;
+
+  virtual std::unique_ptr<store_reader> make_reader() = 0;
+};
+
+}  // namespace throng

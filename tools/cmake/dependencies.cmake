@@ -1,0 +1,27 @@
+# Everything Throng links against comes from Debian 12; tools/setup installs it.
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(doctest REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+
+# Debian's libcaf-dev has headers and libraries, but no CMake package.
+find_path(CAF_INCLUDE_DIR caf/all.hpp REQUIRED)
+foreach(component core io)
+  find_library(CAF_${component}_LIBRARY caf_${component} REQUIRED)
+  add_library(caf::${component} SHARED IMPORTED)
+  set_target_properties(caf::${component} PROPERTIES
+    IMPORTED_LOCATION ${CAF_${component}_LIBRARY}
+    INTERFACE_INCLUDE_DIRECTORIES ${CAF_INCLUDE_DIR})
+endforeach()
+target_link_libraries(caf::core INTERFACE Threads::Threads)
+target_link_libraries(caf::io INTERFACE caf::core)
+
+find_library(XXHASH_LIBRARY xxhash REQUIRED)
+find_library(MIMALLOC_LIBRARY mimalloc)
+find_library(EDIT_LIBRARY edit)
+find_library(PROMETHEUS_CORE_LIBRARY prometheus-cpp-core REQUIRED)
