@@ -18,14 +18,14 @@ class io_loop {
   /// Runs `run` on this loop's thread, once per turn with all others that were posted meanwhile; in order per poster.
   /// Any thread. False, and `run` is gone, when the inbox is full (transport_options::inbox_tasks_max) or the loop
   /// has stopped.
-  virtual bool post(task run) = 0;
+  virtual bool post(io_task run) = 0;
 
   /// As post(), without the bound: for answers whose number is bounded by the requests that are under way.
   /// After the loop has stopped, `run` is destroyed unrun.
-  virtual void post_always(task run) = 0;
+  virtual void post_always(io_task run) = 0;
 
   /// Runs `run` after `delay`, to about a millisecond. This loop's thread only. Dropped unrun when the loop stops.
-  virtual void after(std::chrono::milliseconds delay, task run) = 0;
+  virtual void after(std::chrono::milliseconds delay, io_task run) = 0;
 
   virtual std::size_t index() const = 0;
   /// Whether the calling thread is this loop's.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A function that runs later, once, on an io thread. Unlike std::function it may hold things that can only be moved.
+// Not named `task`: throng::task<T> (cluster/task.hpp) is the coroutine, and handlers need both.
 #pragma once
 
 #include <memory>
@@ -8,11 +9,11 @@
 
 namespace throng {
 
-class task {
+class io_task {
  public:
-  task() = default;
+  io_task() = default;
   template <class F>
-  requires(!std::is_same_v<std::decay_t<F>, task> && std::is_invocable_v<std::decay_t<F>&>) task(F&& function)
+  requires(!std::is_same_v<std::decay_t<F>, io_task> && std::is_invocable_v<std::decay_t<F>&>) io_task(F&& function)
       : body_(std::make_unique<holder<std::decay_t<F>>>(std::forward<F>(function))) {}
 
   explicit operator bool() const noexcept { return body_ != nullptr; }
