@@ -23,11 +23,12 @@ class commit_queue {
   using callback = std::function<void(result<>)>;
 
   struct limits {
-    std::size_t batch_units_max = 512;         // a batch's size; facts: past some hundred rows only latency grows
-    std::size_t waiting_units_max = 100'000;   // then errc::overloaded
+    std::size_t batch_units_max = 512;        // a batch's size; facts: past some hundred rows only latency grows
+    std::size_t batch_bytes_max = 16u << 20;  // …unless a single unit is larger
+    std::size_t waiting_units_max = 100'000;  // then errc::overloaded
     std::size_t waiting_bytes_max = 256u << 20;
   };
-  struct figures {  // since the start; for /metrics and throngbench
+  struct figures {  // since the start; for /metrics and throngbench. What waits includes the batch in flight.
     std::uint64_t units = 0, batches = 0, failed_units = 0, refused_units = 0, store_errors = 0;
     std::size_t waiting_units = 0, waiting_bytes = 0;
   };
