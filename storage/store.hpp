@@ -16,6 +16,10 @@
 
 namespace throng {
 
+/// The strings of one row hold at most this much; a larger write is refused with errc::request_too_large. It is far
+/// above what the protocols let in, and below what any database takes in one packet.
+inline constexpr std::size_t row_bytes_max = 8u << 20;
+
 /// Reads. One reader is used by one thread at a time; a store hands out several.
 /// Every list is in ascending key order unless it says otherwise, starts strictly after the given key, and has at
 /// most `count_max` rows. Errors: errc::not_found where a single row is asked for; errc::service_unavailable when the
@@ -30,8 +34,7 @@ class store_reader {
   virtual result<std::vector<directory_record>> directory(team_id team, directory_record::kind_t kind,
                                                           std::uint64_t after, std::size_t count_max) = 0;
   virtual result<user_record> user(user_id id) = 0;
-  virtual result<std::vector<membership_record>> memberships(user_id user, channel_id after,
-                                                             std::size_t count_max) = 0;
+  virtual result<std::vector<membership_record>> memberships(user_id user, channel_id after, std::size_t count_max) = 0;
   virtual result<channel_record> channel(channel_id id) = 0;
   virtual result<std::vector<member_record>> members(channel_id channel, user_id after, std::size_t count_max) = 0;
 
@@ -47,7 +50,8 @@ class store_reader {
   };
   virtual result<std::vector<message_record>> messages(channel_id channel, const message_range& range) = 0;
   virtual result<message_record> message(channel_id channel, message_ts ts) = 0;
-  /// Replies of one thread (not its root), oldest first; bounds as in `range`, whose order and hidden flags don't count.
+  /// Replies of one thread (not its root), oldest first; bounds and `with_deleted` as in `range`, whose order and
+  /// `with_hidden_replies` don't count.
   virtual result<std::vector<message_record>> replies(channel_id channel, message_ts root,
                                                       const message_range& range) = 0;
   /// One summary for each of `roots` that has replies that are not deleted.
@@ -79,9 +83,10 @@ class store {
   virtual ~store() = default;
 
   /// Commits `units` in one durable transaction and says for each how it went, in order. A unit whose fence is stale
-  /// (errc::stale_epoch), or one of whose writes is refused (errc::conflict, errc::domain_taken), leaves no trace and
-  /// doesn't disturb the others. An error of the whole (errc::storage_full, errc::service_unavailable) means that no
-  /// unit was committed. When it returns, what it calls committed survives kill −9 and power loss.
+  /// (errc::stale_epoch), or one of whose writes is refused (errc::conflict, errc::domain_taken,
+  /// errc::request_too_large), leaves no trace and doesn't disturb the others. An error of the whole
+  /// (errc::storage_full, errc::service_unavailable) means that no unit was committed. When it returns, what it calls
+  /// committed survives kill −9 and power loss.
   virtual result<std::vector<result<>>> commit(std::span<const commit_unit> units) = 0;
 
   /// Takes a slot for `epoch`: from its return on, units with a smaller epoch are refused. errc::stale_epoch if the
@@ -92,7 +97,8 @@ class store {
   /// The epochs of all slots that have one.
   virtual result<std::vector<fence>> fences() = 0;
 
-  /// Deletes at most `count_max` events of the kind older than `before`; how many went. For the retention job.
+  /// Deletes at most `count_max` events older than `before`, the oldest first; how many went. For the retention job.
+  /// Their positions stay used: end_of() doesn't go back, and events_after() tells who missed them.
   virtual result<std::size_t> trim_events(wall_time before, std::size_t count_max) = 0;
 
   virtual std::unique_ptr<store_reader> make_reader() = 0;

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/sqlite/sqlite_database.hpp"
+
+#include <cerrno>
+#include <utility>
+
+#include <sqlite3.h>
+
+namespace throng::sqlite {
+
+namespace {
+
+[[noreturn]] void fail(sqlite3* db, int code) {
+  throw failure(code, db ? sqlite3_system_errno(db) : 0, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+}
+
+void check(sqlite3* db, int code) {
+  if (code != SQLITE_OK) fail(db, code);
+}
+
+}  // namespace
+
+failure::failure(int code, int os_errno, std::string message)
+    : code_(code), os_errno_(os_errno), message_(std::move(message)) {}
+
+error failure::to_error() const {
+  auto primary = code_ & 0xff;
+  bool is_io = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
+  // EFBIG: the process's file size limit. To the caller that is a full disk too.
+  bool is_full =
+      primary == SQLITE_FULL || (is_io && (os_errno_ == ENOSPC || os_errno_ == EDQUOT || os_errno_ == EFBIG));
+  return {is_full ? errc::storage_full : errc::service_unavailable,
+          message_ + " (SQLite code " + std::to_string(code_) + ")"};
+}
+
+bool failure::is_not_a_database() const noexcept { return (code_ & 0xff) == SQLITE_NOTADB; }
+bool failure::is_corrupt() const noexcept { return (code_ & 0xff) == SQLITE_CORRUPT; }
+
+database::database(const std::filesystem::path& file, mode access, int busy_timeout_ms) {
+  auto flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+               (access == mode::read_write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+  auto code = sqlite3_open_v2(file.c_str(), &handle_, flags, nullptr);
+  if (code != SQLITE_OK) {
+    failure why(code, handle_ ? sqlite3_system_errno(handle_) : 0,
+                handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code));
+    sqlite3_close_v2(std::exchange(handle_, nullptr));
+    throw why;
+  }
+  sqlite3_busy_timeout(handle_, busy_timeout_ms);
+}
+
+database::~database() { sqlite3_close_v2(handle_); }
+
+void database::run(const std::string& sql) {
+  check(handle_, sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr));
+}
+
+std::int64_t database::number(const std::string& sql) {
+  statement one(*this, sql);
+  auto found = one.query();
+  return found.next() ? found.number() : 0;
+}
+
+std::string database::words(const std::string& sql) {
+  statement one(*this, sql);
+  auto found = one.query();
+  return found.next() ? found.bytes() : std::string();
+}
+
+transaction::transaction(database& db) : db_(db) { db_.run("BEGIN IMMEDIATE"); }
+
+transaction::~transaction() {
+  // Some errors (a full disk, for one) have rolled back already, and then another ROLLBACK would be an error.
+  if (!sqlite3_get_autocommit(db_.handle())) sqlite3_exec(db_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void transaction::commit() { db_.run("COMMIT"); }
+
+rows::~rows() { sqlite3_reset(statement_); }
+
+bool rows::next() {
+  column_ = 0;
+  auto code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code != SQLITE_DONE) fail(sqlite3_db_handle(statement_), code);
+  return false;
+}
+
+std::int64_t rows::number() { return sqlite3_column_int64(statement_, column_++); }
+
+std::string rows::bytes() {
+  auto column = column_++;
+  auto data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+  return data ? std::string(data, size) : std::string();
+}
+
+statement::statement(database& db, std::string_view sql) {
+  check(db.handle(), sqlite3_prepare_v3(db.handle(), sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &handle_, nullptr));
+}
+
+statement::~statement() { sqlite3_finalize(handle_); }
+
+void statement::bind(int index, std::int64_t value) {
+  check(sqlite3_db_handle(handle_), sqlite3_bind_int64(handle_, index, value));
+}
+
+void statement::bind(int index, text value) {
+  auto data = value.value.data() ? value.value.data() : "";
+  check(sqlite3_db_handle(handle_),
+        sqlite3_bind_text64(handle_, index, data, value.value.size(), SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void statement::bind(int index, blob value) {
+  auto data = value.value.data() ? value.value.data() : "";  // a null pointer would be stored as NULL
+  check(sqlite3_db_handle(handle_), sqlite3_bind_blob64(handle_, index, data, value.value.size(), SQLITE_STATIC));
+}
+
+bool statement::finish() {
+  auto code = sqlite3_step(handle_);
+  auto db = sqlite3_db_handle(handle_);
+  if (code == SQLITE_DONE || code == SQLITE_ROW) {
+    check(db, sqlite3_reset(handle_));
+    return true;
+  }
+  failure why(code, sqlite3_system_errno(db), sqlite3_errmsg(db));
+  sqlite3_reset(handle_);  // repeats the step's error, which we have
+  if (code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_ROWID)
+    return false;
+  throw why;
+}
+
+}  // namespace throng::sqlite

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/sqlite/sqlite_store.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <system_error>
+
+#include "storage/sqlite/file_lock.hpp"
+#include "storage/sqlite/sqlite_database.hpp"
+#include "storage/sqlite/sqlite_reader.hpp"
+#include "storage/sqlite/sqlite_schema.hpp"
+#include "storage/sqlite/sqlite_writer.hpp"
+
+namespace throng {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t page_bytes = 8192;
+
+class sqlite_store final : public store {
+ public:
+  sqlite_store(fs::path file, const sqlite_options& options, sqlite::file_lock lock,
+               std::unique_ptr<sqlite::database> db)
+      : file_(std::move(file)), options_(options), lock_(std::move(lock)), db_(std::move(db)), writer_(*db_) {}
+
+  result<std::vector<result<>>> commit(std::span<const commit_unit> units) override {
+    return write<std::vector<result<>>>([&] { return writer_.commit(units); });
+  }
+  result<> raise_fence(fence guard) override { return raise_fences({&guard, 1}); }
+  result<> raise_fences(std::span<const fence> guards) override {
+    return write<unit>([&] { return writer_.raise_fences(guards); });
+  }
+  result<std::vector<fence>> fences() override {
+    return write<std::vector<fence>>([&] { return writer_.fences(); });
+  }
+  result<std::size_t> trim_events(wall_time before, std::size_t count_max) override {
+    return write<std::size_t>([&] { return writer_.trim_events(before, count_max); });
+  }
+  std::unique_ptr<store_reader> make_reader() override {
+    return sqlite::make_reader(file_, {options_.reader_cache_bytes, options_.busy_timeout_ms});
+  }
+
+ private:
+  /// commit() has one caller, but the retention job need not be on its thread.
+  template <class Value, class Work>
+  result<Value> write(Work work) {
+    std::lock_guard one_at_a_time(mutex_);
+    try {
+      return work();
+    } catch (const sqlite::failure& why) {
+      return why.to_error();
+    }
+  }
+
+  fs::path file_;
+  sqlite_options options_;
+  sqlite::file_lock lock_;  // outlives the connection
+  std::unique_ptr<sqlite::database> db_;
+  sqlite::writer writer_;
+  std::mutex mutex_;
+};
+
+/// Makes the folder, for its owner only, if it isn't there.
+result<> make_folder(const fs::path& file) {
+  auto folder = file.parent_path();
+  std::error_code failed;
+  if (folder.empty() || fs::is_directory(folder, failed)) return done;
+  fs::create_directories(folder, failed);
+  if (!failed) fs::permissions(folder, fs::perms::owner_all, failed);
+  if (failed) return error{errc::service_unavailable, "can't make its folder: " + failed.message()};
+  return done;
+}
+
+result<> check_pages(sqlite::database& db, std::size_t bytes_max) {
+  auto bytes = db.number("PRAGMA page_count") * db.number("PRAGMA page_size");
+  if (static_cast<std::size_t>(bytes) > bytes_max) return done;
+  auto found = db.words("PRAGMA quick_check(1)");
+  if (found == "ok") return done;
+  return error{errc::fatal_error, "it is damaged: " + found + "; restore it from a backup"};
+}
+
+/// How the one writing connection works. Pages of the file aren't mapped into memory: an I/O error would be a SIGBUS
+/// then, which ends the process instead of failing the read.
+void configure(sqlite::database& db, const sqlite_options& options) {
+  db.run("PRAGMA synchronous = FULL");
+  db.run("PRAGMA cache_size = -" + std::to_string(options.writer_cache_bytes / 1024));
+  db.run("PRAGMA temp_store = MEMORY");
+  db.run("PRAGMA trusted_schema = OFF");
+  auto file_page_bytes = static_cast<std::size_t>(db.number("PRAGMA page_size"));
+  db.number("PRAGMA wal_autocheckpoint = " + std::to_string(options.checkpoint_bytes / file_page_bytes));
+  db.number("PRAGMA journal_size_limit = " + std::to_string(options.checkpoint_bytes));
+  if (options.file_bytes_max != 0)
+    db.number("PRAGMA max_page_count = " + std::to_string(options.file_bytes_max / file_page_bytes));
+}
+
+result<> prepare(sqlite::database& db, const sqlite_options& options) {
+  if (auto ours = sqlite::check_is_ours(db); !ours) return ours;
+  if (auto sound = check_pages(db, options.check_bytes_max); !sound) return sound;
+  db.run("PRAGMA page_size = " + std::to_string(page_bytes));  // counts only before the first write
+  if (db.words("PRAGMA journal_mode = WAL") != "wal")
+    return error{errc::service_unavailable, "its folder doesn't support a write-ahead log"};
+  configure(db, options);
+  return sqlite::migrate(db, sqlite::migrations());
+}
+
+result<std::unique_ptr<store>> open(const fs::path& file, const sqlite_options& options) {
+  if (auto made = make_folder(file); !made) return made.failure();
+  auto lock = sqlite::file_lock::take(fs::path(file) += ".lock");
+  if (!lock) return lock.failure();
+  if (!sqlite::make_private_file(file))
+    return error{errc::service_unavailable, std::string("can't make it: ") + std::strerror(errno)};
+  try {
+    auto db = std::make_unique<sqlite::database>(file, sqlite::database::mode::read_write, options.busy_timeout_ms);
+    if (auto ready = prepare(*db, options); !ready) return ready.failure();
+    std::error_code ignored;  // best effort: another owner's file may be shared on purpose
+    fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write, ignored);
+    return std::unique_ptr<store>(std::make_unique<sqlite_store>(file, options, std::move(*lock), std::move(db)));
+  } catch (const sqlite::failure& why) {
+    if (why.is_not_a_database()) return error{errc::fatal_error, "it is not a SQLite database"};
+    if (why.is_corrupt())
+      return error{errc::fatal_error, std::string("it is damaged: ") + why.what() + "; restore it from a backup"};
+    return why.to_error();
+  }
+}
+
+}  // namespace
+
+result<std::unique_ptr<store>> open_sqlite_store(const fs::path& file, const sqlite_options& options) {
+  auto opened = open(file, options);
+  if (opened) return opened;
+  return error{opened.code(), "the store " + file.string() + " can't be opened: " + opened.failure().detail};
+}
+
+}  // namespace throng

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The writes of the SQLite store, on the one connection that writes. Throws sqlite::failure when the whole batch can't
+// be committed; then nothing of it was. Used by one thread at a time.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "storage/model/records.hpp"
+#include "storage/model/result.hpp"
+#include "storage/sqlite/sqlite_database.hpp"
+
+namespace throng::sqlite {
+
+class writer {
+ public:
+  explicit writer(database& db);
+
+  std::vector<result<>> commit(std::span<const commit_unit> units);
+  result<> raise_fences(std::span<const fence> guards);
+  std::vector<fence> fences();
+  std::size_t trim_events(wall_time before, std::size_t count_max);
+
+ private:
+  using refusal = std::optional<error>;
+
+  refusal check_unit(const commit_unit& unit);
+  result<> apply_unit(const commit_unit& unit);
+  refusal apply(const put_workspace& op);
+  refusal apply(const put_directory& op);
+  refusal apply(const put_user& op);
+  refusal apply(const put_membership& op);
+  refusal apply(const erase_membership& op);
+  refusal apply(const put_channel& op);
+  refusal apply(const put_member& op);
+  refusal apply(const erase_member& op);
+  refusal apply(const insert_message& op);
+  refusal apply(const put_message& op);
+  refusal apply(const insert_event& op);
+  refusal apply(const put_token& op);
+  refusal apply(const put_app& op);
+  bool write_message(statement& how, const message_record& row);
+  epoch_t epoch_of(slot_id slot);
+
+  database& db_;
+  // The fences that this batch has read already: the row of a slot is read once a transaction, not once a unit.
+  struct seen_epoch {
+    std::uint64_t batch = 0;
+    epoch_t epoch = 0;
+  };
+  std::vector<seen_epoch> seen_epochs_;
+  std::uint64_t batch_ = 0;
+
+  statement put_workspace_, put_directory_, put_user_, put_membership_, erase_membership_, put_channel_, put_member_,
+      erase_member_, insert_message_, put_message_, insert_event_, put_token_, put_app_;
+  statement read_fence_, put_fence_, all_fences_;
+  statement oldest_events_, erase_event_, put_trimmed_;
+  statement savepoint_, release_, undo_;
+};
+
+}  // namespace throng::sqlite
