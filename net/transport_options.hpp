@@ -10,7 +10,7 @@ namespace throng {
 
 struct transport_options {
   std::size_t io_threads = 0;            // 0: one a core
-  std::size_t connections_max = 20'000;  // over all listeners; accepting pauses there
+  std::size_t connections_max = 20'000;  // per listener; accepting pauses there
   std::size_t inbox_tasks_max = 65'536;  // per io loop; post() refuses there
   int backlog = 4'096;                   // listen(2); the kernel caps it at net.core.somaxconn
 

@@ -55,6 +55,7 @@ class http_responder {
     virtual ~exchange() = default;
     virtual void answer(http_response response) = 0;
     virtual void upgrade(std::shared_ptr<websocket_handler> handler, std::string subprotocol) = 0;
+    virtual void drop() = 0;  // the responder went away without an answer
     virtual io_loop& loop() = 0;
   };
 

@@ -23,6 +23,7 @@ struct listener_options {
   host_port address;                 // port 0: the kernel picks one
   http_handler handler;              // for every request of this listener
   std::shared_ptr<tls_context> tls;  // null: plain
+  std::size_t connections_max = 0;   // 0: transport_options::connections_max; either counts this listener's own
 };
 
 class server {
