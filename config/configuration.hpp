@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// CONFIGURATION: all that one node is told from outside, as plain values; each member starts with its default.
+// config/fields.cpp names every member with its range and its explanation; config/load.hpp fills this from a file and
+// the environment. Read-only once loaded, so any thread may look at it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "config/host_port.hpp"
+
+namespace throng {
+
+inline constexpr std::size_t operator""_KiB(unsigned long long n) { return static_cast<std::size_t>(n) << 10; }
+inline constexpr std::size_t operator""_MiB(unsigned long long n) { return static_cast<std::size_t>(n) << 20; }
+
+enum class storage_kind : std::uint8_t { sqlite };
+enum class topology_kind : std::uint8_t { embedded };
+enum class log_level : std::uint8_t { debug, info, warn, error, off };
+enum class log_format : std::uint8_t { text, json };
+
+struct configuration {
+  using duration = std::chrono::milliseconds;
+
+  std::string node = "n1";
+  std::string data = "./data";  // a folder; relative to the working directory, as all paths here
+
+  struct listen_t {
+    host_port client{"127.0.0.1", 8080};
+    host_port admin{"127.0.0.1", 8081};
+    host_port node{"127.0.0.1", 8090};
+    friend bool operator==(const listen_t&, const listen_t&) = default;
+  } listen;
+
+  struct tls_t {
+    std::string certificate;  // PEM files; both empty: plain HTTP
+    std::string key;
+    bool enabled() const { return !certificate.empty(); }
+    friend bool operator==(const tls_t&, const tls_t&) = default;
+  } tls;
+
+  struct storage_t {
+    storage_kind kind = storage_kind::sqlite;
+    std::string file = "throng.db";  // below `data`, unless absolute
+    std::size_t readers = 2;
+    std::size_t reads_waiting_max = 10'000;
+    std::size_t batch_units_max = 512;
+    std::size_t waiting_units_max = 100'000;
+    std::size_t waiting_bytes_max = 256_MiB;
+    duration events_kept = std::chrono::hours(24 * 7);
+    friend bool operator==(const storage_t&, const storage_t&) = default;
+  } storage;
+
+  struct topology_t {
+    topology_kind kind = topology_kind::embedded;
+    friend bool operator==(const topology_t&, const topology_t&) = default;
+  } topology;
+
+  struct scheduler_t {
+    std::size_t threads = 0;  // 0: one a core
+    friend bool operator==(const scheduler_t&, const scheduler_t&) = default;
+  } scheduler;
+
+  struct gateway_t {
+    std::size_t io_threads = 0;  // 0: one a core
+    std::string public_url;      // empty: from the request's Host header
+    std::size_t connections_max = 19'000;
+    std::size_t header_bytes_max = 16_KiB;
+    std::size_t body_bytes_max = 1_MiB;
+    std::size_t frame_bytes_max = 16_KiB;
+    std::size_t outbox_bytes_max = 256_KiB;
+    std::size_t kernel_unsent_bytes_max = 16_KiB;
+    std::size_t gzip_bytes_min = 1_KiB;
+    duration header_timeout = std::chrono::seconds(10);
+    duration body_timeout = std::chrono::seconds(30);
+    duration request_timeout = std::chrono::seconds(20);
+    duration keep_alive_timeout = std::chrono::seconds(60);
+    duration ping_interval = std::chrono::seconds(30);
+    duration idle_timeout = std::chrono::seconds(90);
+    duration stall_timeout = std::chrono::seconds(10);
+    duration drain_timeout = std::chrono::seconds(10);
+    friend bool operator==(const gateway_t&, const gateway_t&) = default;
+  } gateway;
+
+  struct sessions_t {
+    duration resume_window = std::chrono::minutes(5);
+    duration ticket_ttl = std::chrono::seconds(30);
+    std::size_t tickets_max = 100'000;
+    std::size_t per_user_max = 50;
+    std::size_t subscriptions_max = 10'000;
+    friend bool operator==(const sessions_t&, const sessions_t&) = default;
+  } sessions;
+
+  struct entities_t {
+    duration passivate_after = std::chrono::minutes(10);
+    std::size_t active_max = 200'000;
+    std::size_t mailbox_max = 10'000;
+    std::size_t restarts_max = 5;
+    duration restart_period = std::chrono::seconds(60);
+    duration quarantine = std::chrono::seconds(60);
+    duration ask_timeout = std::chrono::seconds(10);
+    duration ring_window = std::chrono::minutes(5);
+    std::size_t ring_events_max = 1'000;
+    std::size_t ring_bytes_max = 1_MiB;
+    friend bool operator==(const entities_t&, const entities_t&) = default;
+  } entities;
+
+  struct presence_t {
+    duration away_after = std::chrono::minutes(10);
+    duration flap_delay = std::chrono::seconds(5);
+    duration batch_delay = std::chrono::milliseconds(100);
+    std::size_t watched_max = 5'000;
+    friend bool operator==(const presence_t&, const presence_t&) = default;
+  } presence;
+
+  struct rate_limits_t {
+    bool enabled = true;
+    std::size_t tier1_per_minute = 10;
+    std::size_t tier2_per_minute = 20;
+    std::size_t tier3_per_minute = 50;
+    std::size_t tier4_per_minute = 100;
+    std::size_t posts_per_second = 1;
+    std::size_t posts_burst = 20;
+    std::size_t frames_per_second = 10;
+    std::size_t frames_burst = 100;
+    friend bool operator==(const rate_limits_t&, const rate_limits_t&) = default;
+  } rate_limits;
+
+  struct limits_t {
+    std::size_t message_chars_max = 40'000;
+    std::size_t attachments_max = 100;
+    std::size_t attachments_bytes_max = 256_KiB;
+    std::size_t blocks_max = 50;
+    std::size_t blocks_bytes_max = 256_KiB;
+    std::size_t metadata_bytes_max = 8_KiB;
+    std::size_t page_items_max = 1'000;
+    std::size_t json_depth_max = 64;
+    std::size_t channel_members_max = 100'000;
+    std::size_t message_reactions_max = 50;
+    std::size_t channel_pins_max = 100;
+    friend bool operator==(const limits_t&, const limits_t&) = default;
+  } limits;
+
+  struct log_t {
+    log_level level = log_level::info;
+    log_format format = log_format::text;
+    std::size_t waiting_lines_max = 10'000;
+    friend bool operator==(const log_t&, const log_t&) = default;
+  } log;
+
+  struct admin_t {
+    std::string token;                       // secret: only from THRONG_ADMIN_TOKEN; empty: the token file decides
+    std::string token_file = "admin.token";  // below `data`, unless absolute
+    friend bool operator==(const admin_t&, const admin_t&) = default;
+  } admin;
+
+  friend bool operator==(const configuration&, const configuration&) = default;
+
+  /// `path` itself if it is absolute, else below `data`.
+  std::string data_path(const std::string& path) const;
+};
+
+}  // namespace throng

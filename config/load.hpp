@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one way from outside to a `configuration`: file, then environment, then cross-checks.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "config/configuration.hpp"
+#include "config/problem.hpp"
+
+namespace throng {
+
+/// `environment` as main() gets it (NAME=VALUE, ended by a null), or null for none.
+std::variant<configuration, config_problem> load_configuration(const std::string& file, const char* const* environment);
+
+}  // namespace throng

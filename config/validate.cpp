@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/validate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <string>
+
+namespace throng {
+
+namespace {
+
+bool is_node_name(std::string_view name) {
+  return std::ranges::all_of(name, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
+           c == '.';
+  });
+}
+
+bool is_readable_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return file && file.peek() != std::ifstream::traits_type::eof();
+}
+
+bool is_base_url(std::string_view url) {
+  for (std::string_view scheme : {"http://", "https://"}) {
+    if (!url.starts_with(scheme)) continue;
+    url.remove_prefix(scheme.size());
+    return !url.empty() && url.find_first_of(" \"<>\\^`{|}?#@") == std::string_view::npos && url.front() != '/';
+  }
+  return false;
+}
+
+/// Two listeners on one port of one machine; port 0 never collides.
+bool collide(const host_port& a, const host_port& b) {
+  auto any = [](const host_port& x) { return x.host == "0.0.0.0" || x.host == "::"; };
+  return a.port != 0 && a.port == b.port && (a.host == b.host || any(a) || any(b));
+}
+
+}  // namespace
+
+std::optional<config_problem> validate(const configuration& c, const config_origins& origins) {
+  std::optional<config_problem> first;
+  // Says it for the first of the keys that somebody set, since a default can't be wrong by itself.
+  auto require = [&](bool holds, std::initializer_list<std::string_view> keys, std::string expected) {
+    if (holds || first) return;
+    auto blamed = std::ranges::find_if(keys, [&](auto key) { return origins.contains(key); });
+    if (blamed == keys.end()) blamed = keys.begin();
+    auto origin = origins.find(*blamed);
+    first = {origin == origins.end() ? "default" : origin->second, std::string(*blamed), "expected " + expected};
+  };
+
+  require(is_node_name(c.node), {"node"}, "letters, digits, '-', '_' and '.'");
+  require(!collide(c.listen.client, c.listen.admin), {"listen.admin", "listen.client"},
+          "different ports in listen.client and listen.admin");
+  require(!collide(c.listen.client, c.listen.node), {"listen.node", "listen.client"},
+          "different ports in listen.client and listen.node");
+  require(!collide(c.listen.admin, c.listen.node), {"listen.node", "listen.admin"},
+          "different ports in listen.admin and listen.node");
+  require(is_loopback(c.listen.node), {"listen.node"}, "a loopback address: nodes don't encrypt what they say yet");
+
+  require(c.tls.certificate.empty() == c.tls.key.empty(), {"tls.certificate", "tls.key"},
+          "both tls.certificate and tls.key, or neither");
+  require(!c.tls.enabled() || is_readable_file(c.tls.certificate), {"tls.certificate"}, "a file that can be read");
+  require(!c.tls.enabled() || is_readable_file(c.tls.key), {"tls.key"}, "a file that can be read");
+
+  require(c.storage.batch_units_max <= c.storage.waiting_units_max,
+          {"storage.batch_units_max", "storage.waiting_units_max"},
+          "storage.batch_units_max of at most storage.waiting_units_max");
+
+  const auto& g = c.gateway;
+  require(g.public_url.empty() || is_base_url(g.public_url), {"gateway.public_url"},
+          "http://HOST or https://HOST, with a port or a path if need be");
+  require(g.ping_interval < g.idle_timeout, {"gateway.ping_interval", "gateway.idle_timeout"},
+          "gateway.ping_interval shorter than gateway.idle_timeout, or healthy sockets are closed");
+  require(g.frame_bytes_max <= g.body_bytes_max, {"gateway.frame_bytes_max", "gateway.body_bytes_max"},
+          "gateway.frame_bytes_max of at most gateway.body_bytes_max");
+  require(g.kernel_unsent_bytes_max <= g.outbox_bytes_max,
+          {"gateway.kernel_unsent_bytes_max", "gateway.outbox_bytes_max"},
+          "gateway.kernel_unsent_bytes_max of at most gateway.outbox_bytes_max, which is the one that is judged by");
+  require(c.entities.ask_timeout <= g.request_timeout, {"entities.ask_timeout", "gateway.request_timeout"},
+          "entities.ask_timeout of at most gateway.request_timeout, or nobody waits for the answer");
+
+  // A message that is allowed must fit into the request that posts it; form encoding takes up to 3 bytes for one.
+  const auto& l = c.limits;
+  require(std::max(l.blocks_bytes_max, l.attachments_bytes_max) * 3 <= g.body_bytes_max,
+          {"limits.blocks_bytes_max", "limits.attachments_bytes_max", "gateway.body_bytes_max"},
+          "gateway.body_bytes_max of at least 3 times the larger of limits.blocks_bytes_max and "
+          "limits.attachments_bytes_max");
+  return first;
+}
+
+}  // namespace throng
