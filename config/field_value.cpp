@@ -14,6 +14,8 @@ template <class... F>
 struct overloaded : F... {
   using F::operator()...;
 };
+template <class... F>
+overloaded(F...) -> overloaded<F...>;  // clang 14 doesn't find it by itself
 
 bool within(const field& setting, std::uint64_t value) { return value >= setting.min && value <= setting.max; }
 
