@@ -25,6 +25,11 @@ void answer(callback& done, result<> outcome) noexcept {
   done = nullptr;  // what it captured goes before the next one is called
 }
 
+/// The store does this for a unit that it refuses; here are the failures that it doesn't see or answer one by one.
+void break_lineage(const commit_unit& unit) {
+  if (unit.lineage) unit.lineage->store(true);
+}
+
 /// Units on their way into the store; two vectors, because a store takes a span of units.
 struct batch {
   std::vector<commit_unit> units;
@@ -45,6 +50,8 @@ outcome commit_and_answer(store& target, batch& work) {
   outcome came_to{work.units.size(), work.bytes};
   auto committed = target.commit(work.units);
   came_to.is_store_error = !committed.ok();
+  if (came_to.is_store_error)  // before any callback, which may submit what builds on this
+    for (const auto& unit : work.units) break_lineage(unit);
   THRONG_ASSERT(came_to.is_store_error || committed->size() == work.units.size());
   for (std::size_t i = 0; i < work.units.size(); ++i) {
     auto own = came_to.is_store_error ? result<>(committed.failure()) : std::move((*committed)[i]);
@@ -68,6 +75,7 @@ class backlog {
     auto refused = check(bytes);
     if (refused) {
       ++figures_.refused_units;
+      break_lineage(unit);
       return refused;
     }
     waiting_.push_back({std::move(unit), std::move(done), bytes});

@@ -84,9 +84,9 @@ class store {
 
   /// Commits `units` in one durable transaction and says for each how it went, in order. A unit whose fence is stale
   /// (errc::stale_epoch), or one of whose writes is refused (errc::conflict, errc::domain_taken,
-  /// errc::request_too_large), leaves no trace and doesn't disturb the others. An error of the whole
-  /// (errc::storage_full, errc::service_unavailable) means that no unit was committed. When it returns, what it calls
-  /// committed survives kill −9 and power loss.
+  /// errc::request_too_large), leaves no trace, breaks its lineage, and doesn't disturb the units of others.
+  /// An error of the whole (errc::storage_full, errc::service_unavailable) means that no unit was committed. When it
+  /// returns, what it calls committed survives kill −9 and power loss.
   virtual result<std::vector<result<>>> commit(std::span<const commit_unit> units) = 0;
 
   /// Takes a slot for `epoch`: from its return on, units with a smaller epoch are refused. errc::stale_epoch if the

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -157,6 +159,9 @@ struct fence {
 struct commit_unit {
   fence guard;
   std::vector<write_op> ops;
+  /// Shared by the units of one incarnation of an entity, which build on each other: when one fails, it is set, and the
+  /// later ones are refused (errc::conflict) without being tried. So no position that was given out is left as a hole.
+  std::shared_ptr<std::atomic<bool>> lineage{};  // null: stands alone
 };
 
 }  // namespace throng

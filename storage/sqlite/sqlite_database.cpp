@@ -10,9 +10,15 @@ namespace throng::sqlite {
 
 namespace {
 
-[[noreturn]] void fail(sqlite3* db, int code) {
-  throw failure(code, db ? sqlite3_system_errno(db) : 0, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+/// SQLite doesn't always keep the system's error of a failed COMMIT; then errno still has it.
+failure failure_of(sqlite3* db, int code) {
+  auto last_errno = errno;
+  if (!db) return {code, last_errno, sqlite3_errstr(code)};
+  auto kept_errno = sqlite3_system_errno(db);
+  return {code, kept_errno != 0 ? kept_errno : last_errno, sqlite3_errmsg(db)};
 }
+
+[[noreturn]] void fail(sqlite3* db, int code) { throw failure_of(db, code); }
 
 void check(sqlite3* db, int code) {
   if (code != SQLITE_OK) fail(db, code);
@@ -41,8 +47,7 @@ database::database(const std::filesystem::path& file, mode access, int busy_time
                (access == mode::read_write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
   auto code = sqlite3_open_v2(file.c_str(), &handle_, flags, nullptr);
   if (code != SQLITE_OK) {
-    failure why(code, handle_ ? sqlite3_system_errno(handle_) : 0,
-                handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code));
+    auto why = failure_of(handle_, code);
     sqlite3_close_v2(std::exchange(handle_, nullptr));
     throw why;
   }
@@ -124,7 +129,7 @@ bool statement::finish() {
     check(db, sqlite3_reset(handle_));
     return true;
   }
-  failure why(code, sqlite3_system_errno(db), sqlite3_errmsg(db));
+  auto why = failure_of(db, code);
   sqlite3_reset(handle_);  // repeats the step's error, which we have
   if (code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_ROWID)
     return false;

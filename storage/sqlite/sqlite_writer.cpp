@@ -85,10 +85,9 @@ std::vector<result<>> writer::commit(std::span<const commit_unit> units) {
   ++batch_;
   transaction all(db_);
   for (const auto& unit : units) {
-    if (auto refused = check_unit(unit))
-      outcomes.push_back(std::move(*refused));
-    else
-      outcomes.push_back(apply_unit(unit));
+    auto refused = check_unit(unit);
+    outcomes.push_back(refused ? result<>(std::move(*refused)) : apply_unit(unit));
+    if (!outcomes.back() && unit.lineage) unit.lineage->store(true);
   }
   all.commit();
   return outcomes;
@@ -96,6 +95,8 @@ std::vector<result<>> writer::commit(std::span<const commit_unit> units) {
 
 /// What can be told before anything of the unit is written.
 writer::refusal writer::check_unit(const commit_unit& unit) {
+  if (unit.lineage && unit.lineage->load())
+    return error{errc::conflict, "an earlier write that this one builds on has failed"};
   if (unit.guard.slot.value >= slot_count)
     return error{errc::internal_error, "slot " + std::to_string(unit.guard.slot.value) + " doesn't exist"};
   if (unit.guard.epoch != 0) {
