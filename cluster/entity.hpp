@@ -60,7 +60,8 @@ class entity_context {
   /// Keeps the entity in memory though nobody talks to it, or lets it go again (the default).
   virtual void stay_active(bool stay) = 0;
 
-  // -- the same as awaitables ------------------------------------------------------------------------------------------
+  // -- the same as awaitables
+  // ------------------------------------------------------------------------------------------
 
   template <class Request>
   task<result<std::shared_ptr<const reply_of_t<Request>>>> ask(entity_key to, Request request, duration timeout);
@@ -96,11 +97,12 @@ class entity {
 /// Makes the entity of a key. Throws nothing; the kind is one it was registered for.
 using entity_factory = std::function<std::unique_ptr<entity>(entity_context& self)>;
 
-// -- implementation of the templates -----------------------------------------------------------------------------------
+// -- implementation of the templates
+// -----------------------------------------------------------------------------------
 
 template <class Request>
 task<result<std::shared_ptr<const reply_of_t<Request>>>> entity_context::ask(entity_key to, Request request,
-                                                                            duration timeout) {
+                                                                             duration timeout) {
   using reply_type = reply_of_t<Request>;
   auto message = share(std::move(request));
   auto outcome = co_await await_callback<result<message_ptr>>(

@@ -42,11 +42,11 @@ class reply_handle {
 
 struct envelope {
   entity_key to;
-  entity_key from;              // kind 0: from outside the entities (a gateway, the shell)
-  epoch_t epoch = 0;            // of the slot, as the sender knew it; 0: it didn't
-  std::uint64_t sequence = 0;   // per sender and slot, for the order after a move; 0: not numbered
-  std::uint64_t trace = 0;      // 0: not traced
-  steady_time deadline{};       // default: none (a tell)
+  entity_key from;             // kind 0: from outside the entities (a gateway, the shell)
+  epoch_t epoch = 0;           // of the slot, as the sender knew it; 0: it didn't
+  std::uint64_t sequence = 0;  // per sender and slot, for the order after a move; 0: not numbered
+  std::uint64_t trace = 0;     // 0: not traced
+  steady_time deadline{};      // default: none (a tell)
   message_ptr message;
   std::shared_ptr<reply_handle> reply;  // null for a tell
 };
@@ -57,7 +57,7 @@ enum class delivery_class : std::uint8_t { message = 0, presence = 1, typing = 2
 struct publication {
   entity_key stream;
   epoch_t epoch = 0;
-  seq_t seq = 0;          // 0: not part of the ordered stream (typing, presence, ephemeral messages)
+  seq_t seq = 0;  // 0: not part of the ordered stream (typing, presence, ephemeral messages)
   delivery_class priority = delivery_class::message;
   std::uint64_t skip_connection = 0;  // the connection that caused it and gets an acknowledgement instead; 0: none
   message_ptr event;

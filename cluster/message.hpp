@@ -27,8 +27,8 @@ using reply_of_t = typename reply_of<Request>::type;
 
 }  // namespace throng
 
-#define THRONG_RPC(request, reply) \
-  template <>                      \
+#define THRONG_RPC(request, reply)   \
+  template <>                        \
   struct throng::reply_of<request> { \
-    using type = reply;            \
+    using type = reply;              \
   }

@@ -36,7 +36,7 @@ class region {
   /// co_await of an ask from outside the entities; continues on `where`.
   template <class Request>
   task<result<std::shared_ptr<const reply_of_t<Request>>>> ask(executor_ptr where, entity_key to, Request request,
-                                                              duration timeout) {
+                                                               duration timeout) {
     using reply_type = reply_of_t<Request>;
     auto message = share(std::move(request));
     auto outcome = co_await await_callback<result<message_ptr>>(

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the infrastructure actors of one node send each other. None of it ever crosses nodes: it carries pointers and
+// callbacks. One message type for each receiver keeps an idle actor's behaviour at one handler.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include <caf/actor.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+
+#include "cluster/inspection.hpp"
+#include "storage/model/result.hpp"
+
+namespace throng {
+
+/// What a SLOT and one incarnation of an entity both see. The SLOT alone adds to `mailbox`, so that zero there and in
+/// `waiting` means: nothing is going on, and nothing can begin but through the SLOT.
+struct entity_cell {
+  explicit entity_cell(entity_key name) : key(name) {}
+  const entity_key key;
+  std::atomic<std::uint32_t> mailbox{0};  // envelopes and wakes sent, not yet handled
+  std::atomic<std::uint32_t> waiting{0};  // asks, commits, reads and their continuations
+  std::atomic<std::uint64_t> messages{0};
+  std::atomic<bool> stays_active{false};
+  std::atomic<bool> is_loading{true};
+};
+using entity_cell_ptr = std::shared_ptr<entity_cell>;
+
+// -- to an entity's actor
+// ------------------------------------------------------------------------------------------------
+
+struct entity_wake {};
+struct entity_quit {};
+struct entity_look {
+  std::function<void(result<message_ptr>)> done;
+};
+struct entity_input {
+  std::variant<std::shared_ptr<const envelope>, std::function<void()>, entity_wake, entity_quit, entity_look> what;
+};
+
+// -- to a SLOT
+// -------------------------------------------------------------------------------------------------------------
+
+struct slot_subscription {
+  entity_key stream;
+  node_index node;
+  bool wanted = true;
+  std::function<void(result<>)> done;  // may be empty
+};
+struct slot_wake {
+  entity_key key;
+  steady_time when;
+};
+/// An incarnation has ended, or is about to.
+struct slot_entity_ended {
+  enum class cause_t : std::uint8_t { load_failed, commit_failed, crashed } cause{};
+  entity_cell_ptr cell;
+  std::string reason;
+};
+struct slot_tick {
+  steady_time now;
+};
+struct slot_list {
+  inspection::filter filter;
+  std::function<void(std::vector<entity_view>)> done;
+};
+struct slot_describe {
+  std::function<void(slot_view)> done;
+};
+struct slot_look {
+  entity_key key;
+  std::function<void(result<message_ptr>)> done;
+};
+struct slot_end {
+  entity_key key;
+  bool restart = false;
+  std::function<void(result<>)> done;
+};
+struct slot_shutdown {};
+struct slot_input {
+  std::variant<std::shared_ptr<const envelope>, publication_ptr, slot_subscription, slot_wake, slot_entity_ended,
+               slot_tick, slot_list, slot_describe, slot_look, slot_end, slot_shutdown>
+      what;
+};
+
+}  // namespace throng
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(throng::entity_input)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(throng::slot_input)

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// INSPECTION: what the remote shell sees of live entities and does to them. Callbacks come once, on any thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/envelope.hpp"
+
+namespace throng {
+
+/// One entity, as its SLOT knows it.
+struct entity_view {
+  entity_key key;
+  enum class state_t : std::uint8_t { loading, active, quarantined } state{};
+  std::uint32_t mailbox = 0;        // messages that wait
+  std::uint32_t waiting = 0;        // asks, commits and reads in flight
+  std::uint64_t messages = 0;       // received by this incarnation
+  std::uint64_t crashes = 0;        // ever
+  std::chrono::milliseconds age{};  // of this incarnation
+  std::chrono::milliseconds idle{};
+  bool stays_active = false;
+  std::string reason;  // of the quarantine, or of the last crash
+};
+
+struct slot_view {
+  slot_id slot;
+  node_index owner;
+  epoch_t epoch = 0;
+  std::uint32_t entities = 0;
+  std::uint32_t mailbox = 0;
+  std::uint32_t streams = 0;  // with subscribers
+};
+
+/// One message on its way into an entity.
+struct trace_record {
+  wall_time at{};
+  entity_key to;
+  entity_key from;
+  std::string message;  // its Protobuf type
+  bool is_ask = false;
+  std::uint32_t mailbox = 0;
+};
+
+struct region_figures {
+  std::uint64_t tells = 0, asks = 0, refused = 0, expired = 0, publications = 0;
+  std::uint64_t activations = 0, passivations = 0, crashes = 0, quarantined = 0;
+  std::size_t entities = 0, waiting_asks = 0;
+  std::vector<std::pair<entity_kind, std::size_t>> entities_by_kind;
+};
+
+class inspection {
+ public:
+  virtual ~inspection() = default;
+
+  struct filter {
+    std::optional<entity_kind> kind;
+    std::optional<entity_key> key;
+    bool only_troubled = false;  // crashed before, or quarantined
+    std::size_t count_max = 1000;
+  };
+  virtual void entities(filter which, std::function<void(std::vector<entity_view>)> done) = 0;
+  virtual void slots(std::function<void(std::vector<slot_view>)> done) = 0;
+  /// entity::snapshot(), taken between two messages. errc::not_found if it isn't active: looking wakes nobody.
+  virtual void snapshot(entity_key key, std::function<void(result<message_ptr>)> done) = 0;
+  /// Ends the incarnation after the messages it has; errc::not_found if it isn't active.
+  virtual void stop(entity_key key, std::function<void(result<>)> done) = 0;
+  /// The same, and starts a new incarnation; forgives crashes and lifts a quarantine.
+  virtual void restart(entity_key key, std::function<void(result<>)> done) = 0;
+
+  /// Records the next `count_max` messages (at most 10,000) to `key`, or to all entities; stops by itself after them,
+  /// or after `for_at_most`.
+  virtual void start_trace(std::optional<entity_key> key, std::size_t count_max,
+                           std::chrono::milliseconds for_at_most) = 0;
+  virtual std::vector<trace_record> read_trace() = 0;
+
+  virtual region_figures figures() const = 0;
+};
+
+}  // namespace throng

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/pending_asks.hpp"
+
+#include <algorithm>
+
+namespace throng {
+
+std::uint64_t pending_asks::add(steady_time deadline, answer_callback done) {
+  const auto correlation = next_.fetch_add(1, std::memory_order_relaxed);
+  auto& home = shard_of(correlation);
+  {
+    std::lock_guard lock(home.mutex);
+    home.asks.emplace(correlation, entry{deadline, std::move(done)});
+    home.next_deadline = std::min(home.next_deadline, deadline);
+  }
+  waiting_.fetch_add(1, std::memory_order_relaxed);
+  return correlation;
+}
+
+bool pending_asks::resolve(std::uint64_t correlation, result<message_ptr> outcome) {
+  auto& home = shard_of(correlation);
+  answer_callback done;
+  {
+    std::lock_guard lock(home.mutex);
+    auto found = home.asks.find(correlation);
+    if (found == home.asks.end()) return false;
+    done = std::move(found->second.done);
+    home.asks.erase(found);
+  }
+  waiting_.fetch_sub(1, std::memory_order_relaxed);
+  done(std::move(outcome));
+  return true;
+}
+
+template <class Predicate>
+std::size_t pending_asks::finish_if(errc code, Predicate is_due) {
+  std::vector<answer_callback> due;
+  for (auto& home : shards_) {
+    std::lock_guard lock(home.mutex);
+    if (!is_due(home.next_deadline)) continue;
+    home.next_deadline = steady_time::max();
+    for (auto each = home.asks.begin(); each != home.asks.end();) {
+      if (is_due(each->second.deadline)) {
+        due.push_back(std::move(each->second.done));
+        each = home.asks.erase(each);
+      } else {
+        home.next_deadline = std::min(home.next_deadline, each->second.deadline);
+        ++each;
+      }
+    }
+  }
+  waiting_.fetch_sub(due.size(), std::memory_order_relaxed);
+  for (auto& done : due) done(code);
+  return due.size();
+}
+
+std::size_t pending_asks::expire(steady_time now) {
+  return finish_if(errc::deadline_exceeded, [now](steady_time deadline) { return deadline <= now; });
+}
+
+void pending_asks::stop() {
+  finish_if(errc::stopping, [](steady_time) { return true; });
+}
+
+}  // namespace throng

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// PENDING ASKS: who waits for which answer, and until when. Each callback is called exactly once: with the answer, with
+// errc::deadline_exceeded by expire(), or with errc::stopping by stop(). Thread-safe: 16 shards, each with a lock that
+// is held for a look-up only, never during a callback.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "cluster/envelope.hpp"
+
+namespace throng {
+
+class pending_asks {
+ public:
+  /// The correlation id of a new ask.
+  std::uint64_t add(steady_time deadline, answer_callback done);
+  /// False if nobody waits for it (any more).
+  bool resolve(std::uint64_t correlation, result<message_ptr> outcome);
+  /// Answers everything whose deadline is not after `now`; how many.
+  std::size_t expire(steady_time now);
+  void stop();
+  std::size_t waiting() const noexcept { return waiting_.load(std::memory_order_relaxed); }
+
+ private:
+  struct entry {
+    steady_time deadline;
+    answer_callback done;
+  };
+  struct shard {
+    std::mutex mutex;
+    std::unordered_map<std::uint64_t, entry> asks;
+    steady_time next_deadline = steady_time::max();  // no ask of this shard is due before
+  };
+  shard& shard_of(std::uint64_t correlation) { return shards_[correlation % shards_.size()]; }
+  template <class Predicate>
+  std::size_t finish_if(errc code, Predicate is_due);
+
+  std::array<shard, 16> shards_;
+  std::atomic<std::uint64_t> next_{1};
+  std::atomic<std::size_t> waiting_{0};
+};
+
+}  // namespace throng

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// SLOT: supervisor of the entities of one slot. Activates an entity on its first message, passivates it when idle,
+// starts it again when it has crashed, within a budget, and quarantines it past that. Also holds the slot's subscriber
+// table, through which its entities publish. One actor; all its state is its own.
+#pragma once
+
+#include <atomic>
+
+#include <caf/actor.hpp>
+
+#include "cluster/actor_messages.hpp"
+#include "cluster/node_services.hpp"
+
+namespace caf {
+class actor_system;
+}
+
+namespace throng {
+
+/// What the node keeps of a SLOT beside its actor.
+struct slot_shell {
+  explicit slot_shell(slot_id name) : slot(name) {}
+  const slot_id slot;
+  std::atomic<std::uint32_t> mailbox{0};  // envelopes sent to it, not yet handled
+  std::atomic<bool> wants_ticks{false};   // it has entities or timers
+  caf::actor actor;
+};
+
+caf::actor spawn_slot(caf::actor_system& system, node_services& services, slot_shell& shell);
+
+}  // namespace throng

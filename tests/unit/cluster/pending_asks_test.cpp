@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/pending_asks.hpp"
+
+#include <optional>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+namespace throng {
+
+using std::chrono::milliseconds;
+
+TEST_CASE("pending asks: an answer is heard once, and a late one by nobody") {
+  pending_asks asks;
+  int heard = 0;
+  const auto id = asks.add(steady_time{} + milliseconds(10), [&](result<message_ptr>) { ++heard; });
+  CHECK(asks.waiting() == 1);
+  CHECK(asks.resolve(id, message_ptr{}));
+  CHECK_FALSE(asks.resolve(id, message_ptr{}));
+  CHECK(asks.expire(steady_time{} + milliseconds(50)) == 0);
+  CHECK(heard == 1);
+  CHECK(asks.waiting() == 0);
+}
+
+TEST_CASE("pending asks: what is due is answered with deadline_exceeded, the rest waits") {
+  pending_asks asks;
+  std::vector<std::optional<errc>> heard(40);
+  for (int i = 0; i < 40; ++i)
+    asks.add(steady_time{} + milliseconds(i), [&heard, i](result<message_ptr> answer) { heard[i] = answer.code(); });
+  CHECK(asks.expire(steady_time{} + milliseconds(19)) == 20);
+  for (int i = 0; i < 40; ++i) CHECK(heard[i].has_value() == (i < 20));
+  CHECK(heard[0] == errc::deadline_exceeded);
+  CHECK(asks.expire(steady_time{} + milliseconds(19)) == 0);
+  asks.stop();
+  CHECK(heard[39] == errc::stopping);
+  CHECK(asks.waiting() == 0);
+}
+
+TEST_CASE("pending asks: a callback may ask again") {
+  pending_asks asks;
+  int heard = 0;
+  asks.add(steady_time{}, [&](result<message_ptr>) { asks.add(steady_time{}, [&](result<message_ptr>) { ++heard; }); });
+  CHECK(asks.expire(steady_time{}) == 1);
+  CHECK(asks.expire(steady_time{}) == 1);
+  CHECK(heard == 1);
+}
+
+TEST_CASE("pending asks: resolving and expiring at the same time answer each ask exactly once") {
+  pending_asks asks;
+  constexpr int count = 20'000;
+  std::vector<std::atomic<int>> heard(count);
+  std::vector<std::uint64_t> ids;
+  for (int i = 0; i < count; ++i)
+    ids.push_back(asks.add(steady_time{} + milliseconds(i), [&heard, i](result<message_ptr>) { ++heard[i]; }));
+  std::thread resolver([&] {
+    for (auto id : ids) asks.resolve(id, message_ptr{});
+  });
+  for (int i = 0; i < count; i += 100) asks.expire(steady_time{} + milliseconds(i));
+  resolver.join();
+  asks.stop();
+  for (auto& each : heard) REQUIRE(each.load() == 1);
+}
+
+}  // namespace throng
