@@ -2,6 +2,7 @@
 // NODE SERVICES: what the actors of one node share. Owned by the node (cluster/node.hpp), which outlives them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <functional>
@@ -24,13 +25,21 @@ struct node_options {
   std::uint32_t entity_mailbox_max = 10'000;           // envelopes; then errc::overloaded
   std::uint32_t slot_mailbox_max = 50'000;             // envelopes; then errc::overloaded
   std::chrono::milliseconds passivate_after{300'000};  // of silence
+  std::size_t active_max = 200'000;                    // entities; past it the idle ones go after a second already
   restart_limits restarts;
+  std::chrono::milliseconds quarantine{60'000};  // then the entity gets another chance
 };
 
 struct node_counters {
   std::atomic<std::uint64_t> tells{0}, asks{0}, refused{0}, expired{0}, publications{0};
   std::atomic<std::uint64_t> activations{0}, passivations{0}, crashes{0}, quarantined{0};
   std::array<std::atomic<std::int64_t>, 8> entities{};  // by entity_kind
+
+  std::size_t live() const {
+    std::int64_t sum = 0;
+    for (const auto& each : entities) sum += each.load(std::memory_order_relaxed);
+    return static_cast<std::size_t>(std::max<std::int64_t>(0, sum));
+  }
 };
 
 struct node_services {

@@ -26,6 +26,7 @@ struct member {
   entity_cell_ptr cell;
   restart_policy crashes;
   bool is_quarantined = false;
+  steady_time quarantined_until{};
   std::string reason;  // of the last crash
   steady_time started{};
   steady_time last_message{};
@@ -54,6 +55,7 @@ class slot_actor final : public caf::event_based_actor {
       services_.trace.record(*message, shell_.mailbox.load(), services_.clock.now(), services_.clock.wall());
     if (is_shutting_down_) return refuse(*message, {errc::stopping, {}});
     auto& entity = members_[message->to];
+    if (entity.is_quarantined && services_.clock.now() >= entity.quarantined_until) entity.is_quarantined = false;
     if (entity.is_quarantined)
       return refuse(*message, {errc::quarantined, to_text(message->to) + " is in quarantine: " + entity.reason});
     if (!entity.actor) activate(message->to, entity);
@@ -115,7 +117,7 @@ class slot_actor final : public caf::event_based_actor {
     }
     if (tick.now >= next_passivation_) {
       passivate_idle(tick.now);
-      next_passivation_ = tick.now + std::max(services_.options.passivate_after / 4, milliseconds(100));
+      next_passivation_ = tick.now + std::max(idle_max() / 4, milliseconds(100));
     }
     shell_.wants_ticks.store(!wakes_.empty() || !members_.empty());
   }
@@ -208,10 +210,12 @@ class slot_actor final : public caf::event_based_actor {
     if (entity.crashes.crashed(services_.clock.now(), services_.options.restarts) ==
         restart_policy::verdict::quarantine) {
       entity.is_quarantined = true;
+      entity.quarantined_until = services_.clock.now() + services_.options.quarantine;
       services_.counters.quarantined.fetch_add(1, std::memory_order_relaxed);
-      log::error("{} crashed {} times within {} s and is in quarantine: {}", to_text(key),
+      log::error("{} crashed {} times within {} s and is in quarantine for {} s: {}", to_text(key),
                  entity.crashes.recent(services_.clock.now(), services_.options.restarts),
-                 services_.options.restarts.period.count() / 1000, entity.reason);
+                 services_.options.restarts.period.count() / 1000, services_.options.quarantine.count() / 1000,
+                 entity.reason);
     } else {
       log::error("{} crashed and starts again with its next message: {}", to_text(key), entity.reason);
     }
@@ -223,9 +227,15 @@ class slot_actor final : public caf::event_based_actor {
       each = passivate(each->first, each->second, now) ? members_.erase(each) : std::next(each);
   }
 
+  milliseconds idle_max() const {
+    const auto configured = services_.options.passivate_after;
+    return services_.counters.live() > services_.options.active_max ? std::min(configured, milliseconds(1000))
+                                                                    : configured;
+  }
+
   /// True if nothing is left to remember of it.
   bool passivate(entity_key key, member& entity, steady_time now) {
-    if (now - entity.last_message < services_.options.passivate_after) return false;
+    if (now - entity.last_message < idle_max()) return false;
     const bool has_crashed = entity.crashes.recent(now, services_.options.restarts) > 0;
     if (!entity.actor) return !entity.is_quarantined && !has_crashed;
     if (entity.cell->stays_active.load() || entity.cell->mailbox.load() > 0 || entity.cell->waiting.load() > 0)

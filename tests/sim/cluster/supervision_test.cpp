@@ -220,6 +220,28 @@ TEST_CASE("slot: past the budget an entity is quarantined alone, says so, and ca
   CHECK(sim.ask(one, add(1)).ok());
 }
 
+TEST_CASE("slot: a quarantine ends by itself") {
+  node_options options;
+  options.restarts = {0, seconds(60)};
+  options.quarantine = seconds(30);
+  sim_node sim(counters(), options);
+  CHECK(sim.ask(one, BoolValue{}).code() == errc::unavailable);
+  sim.advance(seconds(29));
+  CHECK(sim.ask(one, add(1)).code() == errc::quarantined);
+  sim.advance(seconds(2));
+  CHECK(sim.ask(one, add(1)).ok());
+}
+
+TEST_CASE("slot: past active_max the idle entities go early") {
+  node_options options;
+  options.active_max = 10;
+  options.passivate_after = seconds(4);
+  sim_node sim(counters(), options);
+  for (std::uint64_t id = 1; id <= 20; ++id) sim.must({entity_kind::user, id}, add(1));
+  sim.advance(seconds(2));
+  CHECK(sim.inspect().figures().entities < 20);
+}
+
 TEST_CASE("slot: a node that has forgotten a crash after the period gives the whole budget again") {
   node_options options;
   options.restarts = {1, seconds(10)};
