@@ -2,6 +2,7 @@
 #include "net/transport/detail/event_loop.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <exception>
 #include <pthread.h>
 #include <string>
@@ -12,6 +13,7 @@
 #include "config/log.hpp"
 #include "net/transport/detail/connection_base.hpp"
 #include "net/transport/detail/outbox_stream.hpp"
+#include "net/transport/http_text.hpp"
 
 namespace throng::detail {
 

@@ -100,12 +100,12 @@ void outbox_stream::begin_write(std::string bytes, std::unique_ptr<pending_write
   // A whole unmasked close frame starts with FIN and opcode 8. (The 101 starts with 'H', whose low bits are 8 too.)
   const bool is_close = !bytes.empty() && static_cast<unsigned char>(bytes.front()) == 0x88;
   if (bytes.empty()) return done->complete({});
-  if (is_closed() || !outbox_.push_own(std::make_shared<const std::string>(std::move(bytes)), true)) {
+  if (is_closed() || is_failed_ || !outbox_.push_own(std::make_shared<const std::string>(std::move(bytes)), true)) {
     return done->complete(asio::error::operation_aborted);
   }
   if (is_close) outbox_.close();
   pending_write_ = std::move(done);
-  queued(0);
+  queued();
 }
 
 void outbox_stream::finish_write(error_code ec) {
@@ -113,11 +113,11 @@ void outbox_stream::finish_write(error_code ec) {
 }
 
 outbox_stream::verdict outbox_stream::enqueue(shared_frame frames, delivery kind) {
-  if (is_closed() || outbox_.is_closed()) return verdict::closed;
+  if (is_closed() || is_failed_ || outbox_.is_closed()) return verdict::closed;
   const std::size_t size = frames->size();
   if (!outbox_.has_room(size)) {
-    flush();
-    if (is_closed()) return verdict::closed;
+    write();
+    if (is_failed_) return verdict::closed;
   }
   if (!outbox_.has_room(size) && kind == delivery::typing) {
     loop_.counters().frames_dropped.add();
@@ -135,16 +135,16 @@ outbox_stream::verdict outbox_stream::enqueue(shared_frame frames, delivery kind
   }
   if (!outbox_.push(std::move(frames), kind)) return verdict::closed;
   loop_.counters().frames_out.add();
-  queued(size);
+  queued();
   return verdict::queued;
 }
 
 void outbox_stream::enqueue_own(std::string bytes) {
-  if (is_closed()) return;
-  if (outbox_.push_own(std::make_shared<const std::string>(std::move(bytes)), false)) queued(0);
+  if (is_closed() || is_failed_) return;
+  if (outbox_.push_own(std::make_shared<const std::string>(std::move(bytes)), false)) queued();
 }
 
-void outbox_stream::queued(std::size_t) {
+void outbox_stream::queued() {
   // The clock of a stall starts with the first byte that waits.
   if (!is_waiting_to_write_) last_progress_ = loop_.now();
   update_outbox_figure();
@@ -206,7 +206,12 @@ outbox_stream::io_status outbox_stream::write_tls(std::size_t& bytes) {
 }
 
 void outbox_stream::flush() {
-  if (is_waiting_to_write_ || is_closed()) return;
+  write();
+  if (outbox_.empty() && !is_failed_ && !is_closed() && owner_ != nullptr) owner_->on_drained();
+}
+
+void outbox_stream::write() {
+  if (is_waiting_to_write_ || is_failed_ || is_closed()) return;
   while (!outbox_.empty()) {
     std::size_t bytes = 0;
     const io_status status = tls_ != nullptr ? write_tls(bytes) : write_plain(bytes);
@@ -219,24 +224,28 @@ void outbox_stream::flush() {
       if (has_finished_control) finish_write({});
     }
     if (status == io_status::done) continue;
-    if (status == io_status::want_write || status == io_status::want_read) {
-      if (outbox_.empty()) break;
-      return wait_to_write(status);
-    }
-    finish_write(asio::error::broken_pipe);
-    if (owner_ != nullptr) owner_->on_write_error();
-    return;
+    if (outbox_.empty()) return;
+    if (status == io_status::want_write || status == io_status::want_read) return wait_to_write(status);
+    return fail();
   }
-  if (owner_ != nullptr) owner_->on_drained();
+}
+
+// Told later, because whoever queues a frame must not find itself gone.
+void outbox_stream::fail() {
+  is_failed_ = true;
+  finish_write(asio::error::broken_pipe);
+  asio::post(get_executor(), [keep = shared_from_this()] {
+    if (keep->owner_ != nullptr) keep->owner_->on_write_error();
+  });
 }
 
 void outbox_stream::wait_to_write(io_status status) {
   is_waiting_to_write_ = true;
-  async_wait(status, [this, keep = owner_->shared_from_this()](error_code ec) {
-    is_waiting_to_write_ = false;
-    if (!ec) flush();
+  async_wait(status, [keep = shared_from_this()](error_code ec) {
+    keep->is_waiting_to_write_ = false;
+    if (!ec) keep->flush();
   });
-  owner_->on_write_blocked();
+  if (owner_ != nullptr) owner_->on_write_blocked();
 }
 
 // -- ending

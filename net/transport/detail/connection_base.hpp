@@ -12,7 +12,7 @@ namespace throng::detail {
 
 class connection_base : public timer_wheel::entry, public std::enable_shared_from_this<connection_base> {
  public:
-  explicit connection_base(event_loop& loop) : loop_(loop) {}
+  explicit connection_base(event_loop& loop) : loop_(loop), keep_loop_(loop.shared_from_this()) {}
   ~connection_base() override = default;
 
   /// Everything queued has been taken by the kernel.
@@ -45,6 +45,7 @@ class connection_base : public timer_wheel::entry, public std::enable_shared_fro
 
  private:
   friend class event_loop;
+  std::shared_ptr<event_loop> keep_loop_;  // a handle on a connection may outlive the server
   std::shared_ptr<connection_base> self_;
   connection_base* previous_ = nullptr;
   connection_base* next_ = nullptr;

@@ -6,7 +6,7 @@
 
 #include <array>
 #include <atomic>
-#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -17,6 +17,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "net/transport/detail/loop_counters.hpp"
+#include "net/transport/gzip.hpp"
 #include "net/transport/io_loop.hpp"
 #include "net/transport/timer_wheel.hpp"
 #include "net/transport_options.hpp"
@@ -26,7 +27,7 @@ namespace throng::detail {
 class connection_base;
 class outbox_stream;
 
-class event_loop final : public io_loop {
+class event_loop final : public io_loop, public std::enable_shared_from_this<event_loop> {
  public:
   event_loop(std::size_t index, const transport_options& options);
   ~event_loop() override;
@@ -64,6 +65,12 @@ class event_loop final : public io_loop {
 
   /// Scratch space that is free between two handlers: never keep anything in it.
   std::array<char, 64 * 1024>& scratch() { return scratch_; }
+
+  gzip_compressor& gzip() { return gzip_; }
+  /// The value of a Date header, made once a second.
+  std::string_view date();
+
+  std::uint64_t inbox_refused() const { return inbox_refused_.load(std::memory_order_relaxed); }
 
   bool is_draining() const { return is_draining_.load(std::memory_order_relaxed); }
   /// HTTP answers say "Connection: close" from now on. Any thread.
@@ -117,12 +124,13 @@ class event_loop final : public io_loop {
   connection_base* connections_ = nullptr;  // intrusive list
   std::array<char, 64 * 1024> scratch_;
 
+  gzip_compressor gzip_;
+  std::string date_;
+  std::int64_t date_second_ = 0;
+
   std::atomic<bool> is_draining_{false};
   std::optional<steady_time> stop_at_;
   bool is_done_ = false;
-
- public:
-  std::uint64_t inbox_refused() const { return inbox_refused_.load(std::memory_order_relaxed); }
 };
 
 }  // namespace throng::detail

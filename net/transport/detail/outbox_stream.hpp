@@ -3,7 +3,7 @@
 // sends go through one outbox of whole frames, so Beast's pongs and close frames and our shared frames never interleave
 // (writing shared frames beside Beast corrupts the stream). TLS is OpenSSL on the descriptor: asio::ssl::stream would
 // cost 72 KB a connection instead of 14, and has no usable non-blocking write.
-// On its loop's thread only. Its owner outlives it and is told what happens.
+// On its loop's thread only. Its owner is told what happens; an HTTP connection hands it on to a websocket connection.
 #pragma once
 
 #include <memory>
@@ -31,7 +31,7 @@ namespace throng::detail {
 namespace asio = boost::asio;
 using error_code = boost::system::error_code;
 
-class outbox_stream {
+class outbox_stream : public std::enable_shared_from_this<outbox_stream> {
  public:
   // The concrete executor: any_io_executor would cost 350 bytes a connection.
   using executor_type = asio::io_context::executor_type;
@@ -43,6 +43,7 @@ class outbox_stream {
   outbox_stream(const outbox_stream&) = delete;
   outbox_stream& operator=(const outbox_stream&) = delete;
 
+  /// Who is told from now on; null when it ends.
   void owner(connection_base* owner) { owner_ = owner; }
   executor_type get_executor() { return socket_.get_executor(); }
   bool is_tls() const { return tls_ != nullptr; }
@@ -122,7 +123,9 @@ class outbox_stream {
   io_status write_tls(std::size_t& bytes);
   io_status tls_status(int result);
   void wait_to_write(io_status status);
-  void queued(std::size_t bytes);
+  void write();
+  void fail();
+  void queued();
   void on_read(std::size_t bytes);
   void update_outbox_figure();
 
@@ -138,6 +141,7 @@ class outbox_stream {
   std::uint32_t dirty_index_ = not_dirty;
   std::uint32_t counted_bytes_ = 0;  // of outbox_, in the loop's figure
   bool is_waiting_to_write_ = false;
+  bool is_failed_ = false;
   bool is_shut_down_ = false;
 };
 
