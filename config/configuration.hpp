@@ -69,17 +69,19 @@ struct configuration {
     std::size_t connections_max = 19'000;
     std::size_t header_bytes_max = 16_KiB;
     std::size_t body_bytes_max = 1_MiB;
+    std::size_t bodies_bytes_max = 128_MiB;
     std::size_t frame_bytes_max = 16_KiB;
     std::size_t outbox_bytes_max = 256_KiB;
     std::size_t kernel_unsent_bytes_max = 16_KiB;
     std::size_t gzip_bytes_min = 1_KiB;
+    duration handshake_timeout = std::chrono::seconds(10);
     duration header_timeout = std::chrono::seconds(10);
-    duration body_timeout = std::chrono::seconds(30);
+    duration body_timeout = std::chrono::seconds(60);
     duration request_timeout = std::chrono::seconds(20);
-    duration keep_alive_timeout = std::chrono::seconds(60);
-    duration ping_interval = std::chrono::seconds(30);
-    duration idle_timeout = std::chrono::seconds(90);
-    duration stall_timeout = std::chrono::seconds(10);
+    duration idle_timeout = std::chrono::seconds(75);
+    duration ping_interval = std::chrono::seconds(25);
+    duration ping_timeout = std::chrono::seconds(15);
+    duration stall_timeout = std::chrono::seconds(30);
     duration drain_timeout = std::chrono::seconds(10);
     friend bool operator==(const gateway_t&, const gateway_t&) = default;
   } gateway;
@@ -100,7 +102,7 @@ struct configuration {
     std::size_t restarts_max = 5;
     duration restart_period = std::chrono::seconds(60);
     duration quarantine = std::chrono::seconds(60);
-    duration ask_timeout = std::chrono::seconds(10);
+    duration ask_timeout = std::chrono::seconds(5);
     duration ring_window = std::chrono::minutes(5);
     std::size_t ring_events_max = 1'000;
     std::size_t ring_bytes_max = 1_MiB;
@@ -109,8 +111,8 @@ struct configuration {
 
   struct presence_t {
     duration away_after = std::chrono::minutes(10);
-    duration flap_delay = std::chrono::seconds(5);
-    duration batch_delay = std::chrono::milliseconds(100);
+    duration flap_delay = std::chrono::seconds(10);
+    duration publish_interval = std::chrono::seconds(1);
     std::size_t watched_max = 5'000;
     friend bool operator==(const presence_t&, const presence_t&) = default;
   } presence;
@@ -135,7 +137,7 @@ struct configuration {
     std::size_t blocks_max = 50;
     std::size_t blocks_bytes_max = 256_KiB;
     std::size_t metadata_bytes_max = 8_KiB;
-    std::size_t page_items_max = 1'000;
+    std::size_t page_items_max = 999;
     std::size_t json_depth_max = 64;
     std::size_t channel_members_max = 100'000;
     std::size_t message_reactions_max = 50;

@@ -71,8 +71,8 @@ std::optional<config_problem> validate(const configuration& c, const config_orig
   const auto& g = c.gateway;
   require(g.public_url.empty() || is_base_url(g.public_url), {"gateway.public_url"},
           "http://HOST or https://HOST, with a port or a path if need be");
-  require(g.ping_interval < g.idle_timeout, {"gateway.ping_interval", "gateway.idle_timeout"},
-          "gateway.ping_interval shorter than gateway.idle_timeout, or healthy sockets are closed");
+  require(g.body_bytes_max <= g.bodies_bytes_max, {"gateway.body_bytes_max", "gateway.bodies_bytes_max"},
+          "gateway.body_bytes_max of at most gateway.bodies_bytes_max, or the largest request never fits");
   require(g.frame_bytes_max <= g.body_bytes_max, {"gateway.frame_bytes_max", "gateway.body_bytes_max"},
           "gateway.frame_bytes_max of at most gateway.body_bytes_max");
   require(g.kernel_unsent_bytes_max <= g.outbox_bytes_max,

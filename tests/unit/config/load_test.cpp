@@ -94,7 +94,8 @@ TEST_CASE("load: contradictions are refused where somebody wrote them") {
   CHECK(said("tls: {certificate: x.pem}") ==
         ":1: tls.certificate: expected both tls.certificate and tls.key, or neither");
   CHECK(said("tls: {key: x.pem}") == ":1: tls.key: expected both tls.certificate and tls.key, or neither");
-  CHECK(said("\ngateway: {idle_timeout: 30s}").starts_with(":2: gateway.idle_timeout: expected gateway.ping_interval"));
+  CHECK(said("\ngateway: {bodies_bytes_max: 1MiB, body_bytes_max: 2MiB}")
+            .starts_with(":2: gateway.body_bytes_max: expected"));
   CHECK(said("gateway: {public_url: 'chat.example.com'}").starts_with(":1: gateway.public_url: expected http://"));
   CHECK(said("gateway: {public_url: 'https://chat.example.com:8443/base'}") == "loaded");
   CHECK(said("gateway: {frame_bytes_max: 2MiB}").starts_with(":1: gateway.frame_bytes_max: expected"));
