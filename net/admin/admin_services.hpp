@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the admin port looks at. Filled by the program; everything outlives the admin server.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cluster/inspection.hpp"
+#include "cluster/region.hpp"
+#include "net/transport/server.hpp"
+#include "storage/commit_queue.hpp"
+#include "storage/reader_pool.hpp"
+
+namespace throng {
+
+/// One figure for /metrics, beside those that the admin server takes from the parts themselves.
+struct metric {
+  std::string name;  // Prometheus form, without the "throng_" in front
+  std::string help;
+  bool is_counter = true;
+  std::vector<std::pair<std::string, std::string>> labels;
+  double value = 0;
+};
+
+/// One stream with local subscribers.
+struct stream_view {
+  entity_key stream;
+  std::size_t connections = 0;
+  bool is_gapped = false;
+};
+
+struct admin_services {
+  std::string node;
+  std::string version;
+  std::string admin_token;
+  region& door;
+  inspection& inspect;
+  reader_pool& readers;
+  commit_queue& commits;
+  server& sockets;
+  /// Of the gateway and the API; any thread.
+  std::function<std::vector<metric>()> more_metrics;
+  /// What local connections subscribe to; the callback comes once, on any thread.
+  std::function<void(std::function<void(std::vector<stream_view>)>)> streams;
+  std::atomic<bool> is_ready{false};  // false while it starts or drains
+};
+
+}  // namespace throng

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// SHELL: the commands of the remote shell, on the node's side. Each line is answered once with a JSON text
+// (net/admin/shell_reply.hpp), on any thread. Looking wakes nobody: entities that aren't active stay so.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/admin/admin_services.hpp"
+#include "net/admin/shell_words.hpp"
+#include "net/transport/io_loop.hpp"
+
+namespace throng {
+
+class shell {
+ public:
+  using answer = std::function<void(std::string json)>;
+
+  explicit shell(admin_services& services) : services_(services) {}
+
+  /// `where` is the loop of the caller's connection, for commands that wait. `who` is named in the audit line of a
+  /// command that changes something.
+  void run(std::string_view line, io_loop& where, const std::string& who, answer reply);
+
+  struct command {
+    std::string_view name;
+    std::string_view usage;
+    std::string_view help;
+    bool changes = false;  // audited
+    void (shell::*run)(const shell_words& words, io_loop& where, answer reply);
+  };
+  static const std::vector<command>& commands();
+
+ private:
+  void help(const shell_words& words, io_loop& where, answer reply);
+  void nodes(const shell_words& words, io_loop& where, answer reply);
+  void slots(const shell_words& words, io_loop& where, answer reply);
+  void ps(const shell_words& words, io_loop& where, answer reply);
+  void tree(const shell_words& words, io_loop& where, answer reply);
+  void find(const shell_words& words, io_loop& where, answer reply);
+  void info(const shell_words& words, io_loop& where, answer reply);
+  void state(const shell_words& words, io_loop& where, answer reply);
+  void sessions(const shell_words& words, io_loop& where, answer reply);
+  void subs(const shell_words& words, io_loop& where, answer reply);
+  void trace(const shell_words& words, io_loop& where, answer reply);
+  void restarts(const shell_words& words, io_loop& where, answer reply);
+  void stop(const shell_words& words, io_loop& where, answer reply);
+  void restart(const shell_words& words, io_loop& where, answer reply);
+
+  void wait_for_trace(std::size_t count, steady_time until, io_loop& where, answer reply);
+  admin_services& services_;
+};
+
+}  // namespace throng
