@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/stream/event_ring.hpp"
+
+#include <doctest/doctest.h>
+
+#include "actors/proto/event.pb.h"
+#include "storage/model/assert.hpp"
+
+namespace throng {
+
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr steady_time start{std::chrono::hours(1)};
+
+std::shared_ptr<const Event> event_at(std::int64_t at) {
+  auto event = std::make_shared<Event>();
+  event->set_at(at);
+  return event;
+}
+
+/// Positions after those of the ring's beginning, one a second.
+void append(event_ring& ring, std::size_t count, std::size_t bytes = 10) {
+  for (std::size_t each = 0; each < count; ++each) {
+    auto seq = ring.end() + 1;
+    ring.append(seq, event_at(static_cast<std::int64_t>(seq)), bytes, start + seconds(seq));
+  }
+}
+
+std::vector<seq_t> after(const event_ring& ring, seq_t seq) {
+  std::vector<seq_t> all;
+  for (const auto& each : ring.after(seq).value()) {
+    CHECK(each.event->at() == static_cast<std::int64_t>(each.seq));
+    all.push_back(each.seq);
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("event ring: gives exactly what comes after a position, oldest first") {
+  event_ring ring({}, 7);
+  append(ring, 4);
+  CHECK(after(ring, 7) == std::vector<seq_t>{8, 9, 10, 11});
+  CHECK(after(ring, 9) == std::vector<seq_t>{10, 11});
+  CHECK(after(ring, 11).empty());
+}
+
+TEST_CASE("event ring: what was before it, or never was, is too_old") {
+  event_ring ring({}, 7);
+  append(ring, 1);
+  CHECK(ring.after(6).code() == errc::too_old);
+  CHECK(ring.after(9).code() == errc::too_old);
+}
+
+TEST_CASE("event ring: an empty one has missed nothing at its end") {
+  event_ring ring({}, 7);
+  CHECK(after(ring, 7).empty());
+  CHECK(ring.after(0).code() == errc::too_old);
+}
+
+TEST_CASE("event ring: keeps at most so many events, and the oldest go first") {
+  event_ring ring({3, 1'000, minutes(5)});
+  append(ring, 10);
+  CHECK(ring.count() == 3);
+  CHECK(after(ring, 7) == std::vector<seq_t>{8, 9, 10});
+  CHECK(ring.after(6).code() == errc::too_old);
+}
+
+TEST_CASE("event ring: keeps at most so many bytes, and counts those of what has gone no more") {
+  event_ring ring({1'000, 100, minutes(5)});
+  append(ring, 25);
+  CHECK(ring.count() == 10);
+  CHECK(ring.bytes() == 100);
+}
+
+TEST_CASE("event ring: an event larger than all the bytes isn't kept, and the next ones are") {
+  event_ring ring({1'000, 100, minutes(5)});
+  append(ring, 2);
+  append(ring, 1, 101);
+  CHECK(ring.count() == 0);
+  CHECK(ring.bytes() == 0);
+  append(ring, 2);
+  CHECK(after(ring, 3) == std::vector<seq_t>{4, 5});
+  CHECK(ring.after(2).code() == errc::too_old);
+}
+
+TEST_CASE("event ring: an event older than the window goes with the next one") {
+  event_ring ring({1'000, 1'000, minutes(5)});
+  append(ring, 2);  // at 1 s and 2 s
+  ring.append(3, event_at(3), 10, start + seconds(1) + minutes(5) + seconds(1));
+  CHECK(after(ring, 1) == std::vector<seq_t>{2, 3});
+  CHECK(ring.after(0).code() == errc::too_old);
+}
+
+TEST_CASE("event ring: lets go of the events that have left it") {
+  event_ring ring({2, 1'000, minutes(5)});
+  auto first = event_at(1);
+  std::weak_ptr<const Event> seen = first;
+  ring.append(1, std::move(first), 10, start);
+  append(ring, 2);
+  CHECK(seen.expired());
+}
+
+TEST_CASE("event ring: a hole in the positions is an impossible state") {
+  event_ring ring({}, 7);
+  CHECK_THROWS_AS(ring.append(9, event_at(9), 1, start), broken_invariant);
+}
+
+}  // namespace throng
