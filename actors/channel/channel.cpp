@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/channel/channel.hpp"
+
+#include <algorithm>
+
+#include "storage/model/assert.hpp"
+
+namespace throng {
+
+channel::channel(entity_context& self, const channel_options& options)
+    : entity(self),
+      options_(options),
+      state_(options.limits),
+      ring_(options.ring),
+      recent_(options.recent),
+      roots_(options.roots_cached_max),
+      senders_(options.turns_waiting_max),
+      messages_(options.turns_waiting_max) {}
+
+const protocol<channel>& channel::handlers() {
+  static const protocol<channel> table{
+      on(&channel::create),  on(&channel::info),           on(&channel::join),    on(&channel::leave),
+      on(&channel::invite),  on(&channel::kick),           on(&channel::rename),  on(&channel::set_topic),
+      on(&channel::archive), on(&channel::members),        on(&channel::post),    on(&channel::update),
+      on(&channel::remove),  on(&channel::post_ephemeral), on(&channel::react),   on(&channel::pin_message),
+      on(&channel::pins),    on(&channel::history),        on(&channel::replies), on(&channel::message),
+      on(&channel::typing),  on(&channel::replay),
+  };
+  return table;
+}
+
+void channel::receive(std::shared_ptr<const envelope> message) { handlers().dispatch(*this, std::move(message)); }
+
+task<result<>> channel::load() {
+  auto stored = co_await query<stored_channel>(&read_channel, options_.posts_loaded_max);
+  if (!stored) co_return stored.failure();
+  // A channel that doesn't exist is active too: it says so to everyone, until it is created.
+  sequence_ = sequence(stored->end.seq, stored->end.ts);
+  ring_ = event_ring(options_.ring, stored->end.seq);
+  if (!stored->exists) co_return done;
+  state_.set(std::move(stored->data), member_set(std::move(stored->members)));
+
+  // Whatever their age: a client may repeat a post when the whole cluster was down for longer than the window.
+  for (auto row = stored->newest.rbegin(); row != stored->newest.rend(); ++row)
+    if (!row->client_msg_id.empty() && !recent_.find(row->user, row->client_msg_id, self().now()))
+      recent_.remember(row->user, row->client_msg_id, row->ts, self().now());
+  auto shown = [](const message_record& row) { return row.in_channel && !row.is_deleted; };
+  auto latest = std::ranges::find_if(stored->newest, shown);
+  is_latest_known_ = latest != stored->newest.end() || stored->newest.size() < options_.posts_loaded_max;
+  if (latest != stored->newest.end()) {
+    auto message = to_message(std::move(*latest));
+    if (!message) co_return message.failure();
+    latest_ = std::make_shared<const Message>(std::move(*message));
+  }
+  co_return done;
+}
+
+void channel::wake() {
+  if (!is_directory_stale_) return;
+  is_directory_stale_ = false;
+  spawn(update_directory(user_id{}));
+}
+
+message_ptr channel::snapshot() const {
+  ChannelSnapshot all;
+  constexpr std::size_t members_shown = 1'000;
+  *all.mutable_channel() = state_.described();
+  for (auto user : state_.members().page({}, members_shown)) all.add_members(user.value);
+  all.set_seq(sequence_.last_seq());
+  all.set_last_ts(sequence_.last_ts().micros);
+  all.set_ring_events(static_cast<std::uint32_t>(ring_.count()));
+  all.set_ring_bytes(ring_.bytes());
+  all.set_commits_in_flight(static_cast<std::uint32_t>(changes_begun_ - changes_committed_));
+  return share(std::move(all));
+}
+
+task<result<>> channel::commit_change(channel_change change, std::uint64_t skip_connection) {
+  if (failure_) co_return *failure_;
+  auto number = ++changes_begun_;
+  auto ops = change.take_ops();
+  auto outcome = co_await await_callback<result<>>(self().mailbox(), [&](std::function<void(result<>)> done) {
+    self().commit_raw(std::move(ops), std::move(done));
+  });
+  if (!outcome) {
+    if (!failure_) failure_ = outcome.failure();
+    tell_settled(outcome);
+    co_return outcome;
+  }
+  THRONG_ASSERT(number == changes_committed_ + 1);
+  for (const auto& event : change.events()) publish_numbered(event, skip_connection);
+  changes_committed_ = number;
+  if (!settling_.empty()) tell_settled(done);
+  co_return done;
+}
+
+void channel::publish_numbered(const channel_change::numbered_event& event, std::uint64_t skip_connection) {
+  ring_.append(event.seq, event.event, event.bytes, self().now());
+  if (event.event->has_message() && is_shown_in_channel(event.event->message())) {
+    latest_ = std::shared_ptr<const Message>(event.event, &event.event->message());
+    is_latest_known_ = true;
+  }
+  publication out{self().key(), self().epoch(), event.seq, delivery_class::message, skip_connection, event.event};
+  self().publish(std::make_shared<const publication>(std::move(out)));
+}
+
+void channel::publish_unnumbered(std::shared_ptr<const Event> event, delivery_class priority,
+                                 std::uint64_t skip_connection) {
+  publication out{self().key(), self().epoch(), 0, priority, skip_connection, std::move(event)};
+  self().publish(std::make_shared<const publication>(std::move(out)));
+}
+
+task<result<>> channel::settled() {
+  if (failure_) co_return *failure_;
+  if (changes_begun_ == changes_committed_) co_return done;
+  co_return co_await await_callback<result<>>(self().mailbox(), [&](std::function<void(result<>)> done) {
+    settling_.emplace_back(changes_begun_, std::move(done));
+  });
+}
+
+void channel::tell_settled(const result<>& outcome) {
+  auto is_due = [&](const auto& each) { return !outcome || each.first <= changes_committed_; };
+  auto end = std::ranges::find_if_not(settling_, is_due);  // they wait in the order of their numbers
+  for (auto each = settling_.begin(); each != end; ++each) each->second(outcome);
+  settling_.erase(settling_.begin(), end);
+}
+
+ChannelReply channel::describe(const Caller& caller) const {
+  ChannelReply reply;
+  *reply.mutable_channel() = state_.described();
+  reply.set_is_member(state_.is_member(caller));
+  reply.set_seq(ring_.end());
+  return reply;
+}
+
+task<> channel::update_directory(user_id by) {
+  if (state_.is_direct()) co_return;
+  ChannelUpdatedRequest request;
+  *request.mutable_channel() = state_.described();
+  request.set_user(by.value);
+  auto answer = co_await self().ask(key_of(team_id{state_.data().team()}), std::move(request), options_.ask_timeout);
+  if (!answer) update_directory_soon();
+}
+
+void channel::update_directory_soon() {
+  if (state_.is_direct() || is_directory_stale_) return;
+  is_directory_stale_ = true;
+  self().wake_after(options_.directory_delay);
+}
+
+task<result<ChannelReply>> channel::info(const ChannelInfoRequest& request, const envelope&) {
+  if (auto sees = state_.may_see(request.caller()); !sees) co_return sees.failure();
+  if (!is_latest_known_) {
+    if (auto committed = co_await settled(); !committed) co_return committed.failure();
+    auto before = removals_;
+    auto latest = co_await query<Message>(&read_latest);
+    if (!latest && latest.code() != errc::message_not_found) co_return latest.failure();
+    // A post or a removal meanwhile knows better.
+    if (!is_latest_known_ && before == removals_) {
+      is_latest_known_ = true;
+      if (latest) latest_ = std::make_shared<const Message>(std::move(*latest));
+    }
+  }
+  auto reply = describe(request.caller());
+  if (latest_ && state_.may_read(request.caller())) *reply.mutable_latest()->mutable_message() = *latest_;
+  co_return reply;
+}
+
+entity_factory make_channel_factory(const channel_options& options) {
+  return [shared = std::make_shared<const channel_options>(options)](entity_context& self) -> std::unique_ptr<entity> {
+    return std::make_unique<channel>(self, *shared);
+  };
+}
+
+}  // namespace throng
