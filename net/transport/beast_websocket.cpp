@@ -98,8 +98,7 @@ class beast_websocket final : public connection_base, public websocket_connectio
   char small_[128];  // an idle connection's read buffer
 };
 
-// -- opening
-// -------------------------------------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------------------------------
 
 void beast_websocket::start(std::unique_ptr<upgrade_request> request, std::string subprotocol) {
   open();
@@ -130,8 +129,7 @@ void beast_websocket::on_accepted(error_code ec) {
   read();
 }
 
-// -- reading
-// -------------------------------------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------------------------------
 
 void beast_websocket::read() {
   if (is_reading_ || (phase_ != phase::open && phase_ != phase::closing)) return;
@@ -208,8 +206,7 @@ void beast_websocket::on_read_error(error_code ec) {
   fail(ws_close::abnormal);
 }
 
-// -- writing
-// -------------------------------------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------------------------------
 
 bool beast_websocket::send(shared_frame frames, delivery kind) {
   if (phase_ != phase::open || is_resyncing_) {
@@ -252,8 +249,7 @@ void beast_websocket::on_drained() {
   guarded([this] { handler_->on_resync(); });
 }
 
-// -- time
-// ----------------------------------------------------------------------------------------------------------------
+// -- time -----------------------------------------------------------------------------------------------------------
 
 void beast_websocket::rearm() {
   if (!is_open()) return;
@@ -325,8 +321,7 @@ void beast_websocket::on_due(steady_time now) {
   rearm();
 }
 
-// -- ending
-// --------------------------------------------------------------------------------------------------------------
+// -- ending ---------------------------------------------------------------------------------------------------------
 
 void beast_websocket::close(std::uint16_t code, std::string_view reason) {
   if (phase_ != phase::open) return;

@@ -74,8 +74,7 @@ void event_loop::turn() {
   if (stop_at_ && may_end()) is_done_ = true;
 }
 
-// -- posted functions
-// ----------------------------------------------------------------------------------------------------
+// -- posted functions -----------------------------------------------------------------------------------------------
 
 bool event_loop::post(io_task run) {
   std::unique_lock lock(inbox_mutex_);
@@ -119,8 +118,7 @@ void event_loop::run_guarded(io_task& run) {
   }
 }
 
-// -- time
-// ----------------------------------------------------------------------------------------------------------------
+// -- time -----------------------------------------------------------------------------------------------------------
 
 void event_loop::after(std::chrono::milliseconds delay, io_task run) {
   later_.push_back({std::chrono::steady_clock::now() + delay, later_order_++, std::move(run)});
@@ -158,8 +156,16 @@ void event_loop::arm_timer() {
   });
 }
 
-// -- writing
-// -------------------------------------------------------------------------------------------------------------
+std::string_view event_loop::date() {
+  const auto second = static_cast<std::int64_t>(std::time(nullptr));
+  if (second != date_second_) {
+    date_second_ = second;
+    date_ = http_date(second);
+  }
+  return date_;
+}
+
+// -- writing --------------------------------------------------------------------------------------------------------
 
 void event_loop::mark_dirty(outbox_stream& stream) {
   if (stream.dirty_index_ != outbox_stream::not_dirty) return;
@@ -187,8 +193,7 @@ void event_loop::flush_dirty() {
   flushing_.clear();
 }
 
-// -- stopping
-// ------------------------------------------------------------------------------------------------------------
+// -- stopping -------------------------------------------------------------------------------------------------------
 
 void event_loop::link(connection_base& connection) {
   connection.previous_ = nullptr;

@@ -71,8 +71,7 @@ void http_connection::step_handshake() {
   }
 }
 
-// -- time
-// ----------------------------------------------------------------------------------------------------------------
+// -- time -----------------------------------------------------------------------------------------------------------
 
 void http_connection::deadline_in(std::chrono::milliseconds delay) {
   deadline_ = loop_.now() + delay;
@@ -114,8 +113,7 @@ void http_connection::on_due(steady_time now) {
   }
 }
 
-// -- reading
-// -------------------------------------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------------------------------
 
 void http_connection::advance() {
   if (is_advancing_ || is_waiting_) return;
@@ -232,8 +230,7 @@ void http_connection::uncharge() {
   charged_bytes_ = 0;
 }
 
-// -- requests
-// ------------------------------------------------------------------------------------------------------------
+// -- requests -------------------------------------------------------------------------------------------------------
 
 void http_connection::dispatch() {
   auto message = parser_->release();
@@ -365,8 +362,7 @@ void http_connection::write_response(http_response response, bool keep_alive) {
   }
 }
 
-// -- writing and ending
-// --------------------------------------------------------------------------------------------------
+// -- writing and ending ---------------------------------------------------------------------------------------------
 
 void http_connection::on_drained() {
   const auto keep = self();

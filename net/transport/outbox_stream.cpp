@@ -43,8 +43,7 @@ outbox_stream::~outbox_stream() {
   SSL_free(tls_);
 }
 
-// -- reading
-// -------------------------------------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------------------------------
 
 outbox_stream::io_status outbox_stream::tls_status(int result) {
   switch (SSL_get_error(tls_, result)) {
@@ -93,8 +92,7 @@ void outbox_stream::on_read(std::size_t bytes) {
   loop_.counters().bytes_in.add(bytes);
 }
 
-// -- writing
-// -------------------------------------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------------------------------
 
 void outbox_stream::begin_write(std::string bytes, std::unique_ptr<pending_write> done) {
   // A whole unmasked close frame starts with FIN and opcode 8. (The 101 starts with 'H', whose low bits are 8 too.)
@@ -248,8 +246,7 @@ void outbox_stream::wait_to_write(io_status status) {
   if (owner_ != nullptr) owner_->on_write_blocked();
 }
 
-// -- ending
-// --------------------------------------------------------------------------------------------------------------
+// -- ending ---------------------------------------------------------------------------------------------------------
 
 void outbox_stream::shut_down() {
   if (is_closed() || is_shut_down_) return;

@@ -145,8 +145,7 @@ class outbox_stream : public std::enable_shared_from_this<outbox_stream> {
   bool is_shut_down_ = false;
 };
 
-// -- templates
-// ---------------------------------------------------------------------------------------------------------
+// -- templates ------------------------------------------------------------------------------------------------------
 
 template <class Handler>
 struct outbox_stream::pending_write_of final : pending_write {

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// API_CALL: one call under way: who asks for what, where its coroutine runs, until when, and what it answers. Lives
+// from the request to its answer; touched on its executor only.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "actors/protocol.hpp"
+#include "net/api/api_services.hpp"
+#include "net/api/argument_kinds.hpp"
+#include "net/api/caller.hpp"
+#include "net/api/method.hpp"
+#include "net/render/json.hpp"
+#include "net/render/message.hpp"
+
+namespace throng {
+
+/// What of the HTTP request matters to handlers.
+struct api_client {
+  std::string base_url;    // "http://127.0.0.1:8080", without a final slash
+  std::string user_agent;
+  std::string authorization;
+};
+
+class api_call {
+ public:
+  api_call(api_services& with, const api_method& what, arguments given_arguments, api_client from,
+           executor_ptr runs_on, steady_time until)
+      : services(with), method(what), given(std::move(given_arguments)), args(given), client(std::move(from)),
+        where(std::move(runs_on)), deadline(until) {}
+  api_call(const api_call&) = delete;
+  api_call& operator=(const api_call&) = delete;
+
+  api_services& services;
+  const api_method& method;
+  const arguments given;
+  const typed_arguments args;
+  const api_client client;
+  const executor_ptr where;
+  const steady_time deadline;
+  caller_ptr who;  // null if the method needs no token and none was given
+
+  // -- the answer
+  std::string reply_text;
+  json_writer reply{reply_text};       // inside an object already, behind "ok":true
+  std::string error_text;              // instead of an errc's name, if the handler fails
+  std::vector<std::string> messages;   // response_metadata.messages
+  std::string warning;
+  std::string next_cursor;             // written by end_page()
+  bool is_paged = false;
+
+  team_id team() const { return who->team; }
+  user_id user() const { return who->user; }
+  /// As entities know the caller.
+  Caller caller() const;
+  wall_time wall() const { return services.entities.wall(); }
+  const api_options& options() const { return services.options; }
+
+  /// `limit` as it is asked for, cut to what a page may hold.
+  std::uint32_t limit(std::uint32_t otherwise, std::uint32_t most) const;
+  /// Where the next page begins; empty on the last one.
+  void end_page(std::string cursor) {
+    next_cursor = std::move(cursor);
+    is_paged = true;
+  }
+  message_view view() const { return {.team = team(), .bots = services.bots}; }
+
+  /// Asks an entity. errc::not_found becomes what the entity's kind is called by clients.
+  template <class Request>
+  task<result<std::shared_ptr<const reply_of_t<Request>>>> ask(entity_key to, Request request) {
+    auto outcome = co_await services.entities.ask(where, to, std::move(request), time_left());
+    if (!outcome && outcome.code() == errc::not_found) co_return missing_entity(to.kind);
+    co_return outcome;
+  }
+
+  /// Tells all of `requests` at once; answers in their order, each with its own outcome.
+  template <class Request>
+  task<std::vector<result<std::shared_ptr<const reply_of_t<Request>>>>> ask_all(
+      std::vector<std::pair<entity_key, Request>> requests);
+
+  /// Runs `query` on a reader thread.
+  template <class Value>
+  task<result<Value>> read(std::function<result<Value>(store_reader&)> query) {
+    co_return co_await await_callback<result<Value>>(where, [&](std::function<void(result<Value>)> answer) {
+      services.readers.read([query = std::move(query), answer = std::move(answer)](store_reader* reader, errc refused) {
+        answer(reader ? query(*reader) : result<Value>(refused));
+      });
+    });
+  }
+  /// Rows that no entity owns (tokens, apps).
+  task<result<>> commit(write_op op);
+
+ private:
+  duration time_left() const;
+  static error missing_entity(entity_kind kind);
+  /// `done` gets one outcome for each key, once all are there.
+  using all_outcomes = std::vector<result<message_ptr>>;
+  void ask_all_raw(std::vector<std::pair<entity_key, message_ptr>> requests, std::function<void(all_outcomes)> answer);
+};
+
+template <class Request>
+task<std::vector<result<std::shared_ptr<const reply_of_t<Request>>>>> api_call::ask_all(
+    std::vector<std::pair<entity_key, Request>> requests) {
+  using reply_type = reply_of_t<Request>;
+  std::vector<result<std::shared_ptr<const reply_type>>> replies;
+  replies.reserve(requests.size());
+  for (std::size_t begin = 0; begin < requests.size(); begin += services.options.asks_at_once) {
+    const auto end = std::min(requests.size(), begin + services.options.asks_at_once);
+    std::vector<std::pair<entity_key, message_ptr>> some;
+    for (auto i = begin; i < end; ++i) some.emplace_back(requests[i].first, share(std::move(requests[i].second)));
+    auto outcomes = co_await await_callback<all_outcomes>(
+        where, [&](std::function<void(all_outcomes)> answer) { ask_all_raw(std::move(some), std::move(answer)); });
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      if (!outcomes[i]) {
+        const auto& failure = outcomes[i].failure();
+        replies.emplace_back(failure.code == errc::not_found ? missing_entity(requests[begin + i].first.kind) : failure);
+      } else if (auto typed = std::dynamic_pointer_cast<const reply_type>(*outcomes[i])) {
+        replies.emplace_back(std::move(typed));
+      } else {
+        replies.emplace_back(error{errc::unknown_message, "the answer has another type"});
+      }
+    }
+  }
+  co_return replies;
+}
+
+/// The executor that runs on one io thread. (net/transport/io_loop.hpp)
+class io_loop;
+executor_ptr make_loop_executor(io_loop& loop);
+
+}  // namespace throng

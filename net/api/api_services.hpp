@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What API handlers work with; owned by the node, which outlives every call.
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <string_view>
+
+#include "cluster/region.hpp"
+#include "net/api/api_options.hpp"
+#include "net/api/authenticator.hpp"
+#include "net/api/rate_limiter.hpp"
+#include "net/render/bots.hpp"
+#include "storage/commit_queue.hpp"
+#include "storage/reader_pool.hpp"
+
+namespace throng {
+
+/// The RATE LIMITER for all io threads. Held for well under a microsecond a call.
+class shared_rate_limiter {
+ public:
+  explicit shared_rate_limiter(rate_limiter_options options) : limiter_(options) {}
+  std::chrono::seconds check(const rate_limiter::call& what, steady_time now) {
+    std::lock_guard lock(mutex_);
+    return limiter_.check(what, now);
+  }
+  bool set_override(team_id team, std::string_view method, std::uint64_t limit, std::chrono::seconds window) {
+    std::lock_guard lock(mutex_);
+    return limiter_.set_override(team, method, limit, window);
+  }
+
+ private:
+  std::mutex mutex_;
+  rate_limiter limiter_;
+};
+
+struct api_services {
+  region& entities;
+  reader_pool& readers;
+  commit_queue& commits;
+  authenticator& tokens;
+  shared_rate_limiter& rates;
+  const bot_directory* bots = nullptr;  // null: no bot_profile beside posts
+  api_options options{};
+};
+
+}  // namespace throng
