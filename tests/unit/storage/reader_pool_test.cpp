@@ -41,6 +41,7 @@ TEST_CASE("reader pool: a job reads on a thread of the pool, each with a reader 
   });
   CHECK(first_reader.get() != second_reader.get());
   CHECK(found.get_future().get() == "ada");
+  pool->stop();  // the jobs use what is destroyed before the pool
 }
 
 TEST_CASE("reader pool: past its bound a job is told so at once") {

@@ -233,6 +233,22 @@ TEST_CASE("sqlite: a full disk refuses cleanly, keeps what was committed, and is
   for (std::size_t i = 0; i < history->size(); ++i) REQUIRE(history->at(i).seq == i + 1);
 }
 
+TEST_CASE("sqlite: while another program has the file locked, writes are refused and reads go on") {
+  sqlite_harness at;
+  at.options.busy_timeout_ms = 1;
+  auto store = at.open();
+  REQUIRE(store->commit(post_unit(1)).ok());
+  {
+    sqlite::database other(at.file(), sqlite::database::mode::read_write, 0);
+    sqlite::transaction backup(other);
+    CHECK(store->commit(post_unit(2)).code() == errc::service_unavailable);
+    CHECK(store->raise_fence({{1}, 1}).code() == errc::service_unavailable);
+    CHECK(store->make_reader()->end_of(key_of(lobby))->seq == 1);
+  }
+  CHECK(store->commit(post_unit(2)).ok());
+  CHECK(store->make_reader()->end_of(key_of(lobby))->seq == 2);
+}
+
 TEST_CASE("sqlite: a reader whose file is away answers so, and works when it is back") {
   sqlite_harness at;
   auto store = at.open();
