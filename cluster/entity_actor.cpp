@@ -154,10 +154,10 @@ class entity_actor final : public caf::event_based_actor {
     end_if_broken();
   }
   void handle(entity_wake&) {
-    cell_->mailbox.fetch_sub(1);
     guarded([this] {
       if (is_loaded_ && !has_ended_) entity_->wake();
     });
+    cell_->mailbox.fetch_sub(1);
   }
   void handle(entity_quit&) {
     has_ended_ = true;
@@ -169,9 +169,12 @@ class entity_actor final : public caf::event_based_actor {
   }
 
   void receive(std::shared_ptr<const envelope> message) {
-    cell_->mailbox.fetch_sub(1);
     cell_->messages.fetch_add(1, std::memory_order_relaxed);
-    if (has_ended_) return;
+    if (!has_ended_) handle_loaded(std::move(message));
+    cell_->mailbox.fetch_sub(1);  // last: until here the SLOT must not think that nothing is going on
+  }
+
+  void handle_loaded(std::shared_ptr<const envelope> message) {
     if (context_->lineage.is_broken->load()) {
       if (message->reply) message->reply->answer(error{errc::service_unavailable, "the store has refused a write"});
     } else if (message->deadline != steady_time{} && message->deadline <= services_.clock.now()) {

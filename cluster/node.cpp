@@ -46,15 +46,27 @@ class slot_set {
     for (auto& each : slots_) delete each.load();
   }
 
-  slot_shell& at(slot_id slot) {
+  /// Null once it is closed, for a slot that wasn't used before.
+  slot_shell* at(slot_id slot) {
     auto& place = slots_[slot.value];
-    if (auto* shell = place.load(std::memory_order_acquire)) return *shell;
+    if (auto* shell = place.load(std::memory_order_acquire)) return shell;
     std::lock_guard lock(making_);
-    if (auto* shell = place.load(std::memory_order_acquire)) return *shell;
+    if (auto* shell = place.load(std::memory_order_acquire)) return shell;
+    if (is_closed_) return nullptr;
     auto made = std::make_unique<slot_shell>(slot);
     made->actor = spawn_slot(system_, services_, *made);
     place.store(made.get(), std::memory_order_release);
-    return *made.release();
+    return made.release();
+  }
+  /// False if the slot could not be reached any more.
+  bool send(slot_id slot, slot_input input) {
+    auto* shell = at(slot);
+    if (shell) caf::anon_send(shell->actor, std::move(input));
+    return shell != nullptr;
+  }
+  void close() {
+    std::lock_guard lock(making_);
+    is_closed_ = true;
   }
   template <class Visit>
   void each(Visit visit) {
@@ -66,6 +78,7 @@ class slot_set {
   caf::actor_system& system_;
   node_services& services_;
   std::mutex making_;
+  bool is_closed_ = false;
   std::array<std::atomic<slot_shell*>, slot_count> slots_{};
 };
 
@@ -120,13 +133,12 @@ class live_node final : public node, private region, private inspection {
       ticker_.join();
     }
     services_.asks->stop();
-    slots_->each([](slot_shell& shell) {
-      caf::anon_send(shell.actor, slot_input{slot_shutdown{}});
-      shell.actor = nullptr;
-    });
+    slots_->close();
+    slots_->each([](slot_shell& shell) { caf::anon_send(shell.actor, slot_input{slot_shutdown{}}); });
     if (is_simulated_) run();
-    system_.reset();  // waits until every actor has ended
-    slots_.reset();
+    system_->await_all_actors_done();
+    slots_.reset();  // the last handles, while the system still lives
+    system_.reset();
   }
 
   std::size_t run() override { return dynamic_cast<caf::scheduler::test_coordinator&>(system_->scheduler()).run(); }
@@ -174,25 +186,23 @@ class live_node final : public node, private region, private inspection {
     const auto owner = services_.table->owner_of(slot);
     THRONG_ASSERT(owner.node == services_.self);  // other nodes come with the links
     letter->epoch = owner.epoch;
-    auto& shell = slots_->at(slot);
-    if (services_.is_stopping.load() ||
-        shell.mailbox.load(std::memory_order_relaxed) >= services_.options.slot_mailbox_max) {
+    auto* shell = services_.is_stopping.load() ? nullptr : slots_->at(slot);
+    if (!shell || shell->mailbox.load(std::memory_order_relaxed) >= services_.options.slot_mailbox_max) {
       services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
       return false;
     }
-    shell.mailbox.fetch_add(1, std::memory_order_relaxed);
-    caf::anon_send(shell.actor, slot_input{std::shared_ptr<const envelope>(std::move(letter))});
+    shell->mailbox.fetch_add(1, std::memory_order_relaxed);
+    caf::anon_send(shell->actor, slot_input{std::shared_ptr<const envelope>(std::move(letter))});
     return true;
   }
 
   void subscribe(entity_key stream, std::function<void(result<>)> done) override {
     if (services_.is_stopping.load()) return done(errc::stopping);
-    caf::anon_send(slots_->at(slot_of(stream)).actor,
-                   slot_input{slot_subscription{stream, services_.self, true, std::move(done)}});
+    slots_->send(slot_of(stream), {slot_subscription{stream, services_.self, true, std::move(done)}});
   }
   void unsubscribe(entity_key stream) override {
     if (services_.is_stopping.load()) return;
-    caf::anon_send(slots_->at(slot_of(stream)).actor, slot_input{slot_subscription{stream, services_.self, false, {}}});
+    slots_->send(slot_of(stream), {slot_subscription{stream, services_.self, false, {}}});
   }
   void on_publication(std::function<void(const publication_ptr&)> sink) override { services_.sink = std::move(sink); }
 
@@ -214,7 +224,7 @@ class live_node final : public node, private region, private inspection {
 
   void entities(filter which, std::function<void(std::vector<entity_view>)> done) override {
     if (which.key) {
-      caf::anon_send(slots_->at(slot_of(*which.key)).actor, slot_input{slot_list{which, std::move(done)}});
+      slots_->send(slot_of(*which.key), {slot_list{which, std::move(done)}});
       return;
     }
     auto trimmed = [limit = which.count_max, done = std::move(done)](std::vector<entity_view> all) {
@@ -234,13 +244,13 @@ class live_node final : public node, private region, private inspection {
 
   void snapshot(entity_key key, std::function<void(result<message_ptr>)> done) override {
     if (services_.is_stopping.load()) return done(errc::stopping);
-    caf::anon_send(slots_->at(slot_of(key)).actor, slot_input{slot_look{key, std::move(done)}});
+    slots_->send(slot_of(key), {slot_look{key, std::move(done)}});
   }
   void stop(entity_key key, std::function<void(result<>)> done) override { end(key, false, std::move(done)); }
   void restart(entity_key key, std::function<void(result<>)> done) override { end(key, true, std::move(done)); }
   void end(entity_key key, bool restart, std::function<void(result<>)> done) {
     if (services_.is_stopping.load()) return done(errc::stopping);
-    caf::anon_send(slots_->at(slot_of(key)).actor, slot_input{slot_end{key, restart, std::move(done)}});
+    slots_->send(slot_of(key), {slot_end{key, restart, std::move(done)}});
   }
 
   void start_trace(std::optional<entity_key> key, std::size_t count_max,
