@@ -402,7 +402,9 @@ void loop_fan_out::send_to(slot at, std::uint32_t index, std::span<const arrival
 void loop_fan_out::promote(std::uint32_t index) {
   const auto is_there = [&](const follower& each) {
     const auto& s = streams_[index];
-    return each.cursor.is_settled() && !s.more->own && (!s.at.is_known() || s.at.seq >= each.cursor.after().seq);
+    if (!each.cursor.is_settled() || s.more->own) return false;
+    // A replay tells of events that are still on their way here: whoever is live must get them yet.
+    return s.at.is_known() ? s.at.seq >= each.cursor.after().seq : s.live.empty();
   };
   auto& s = streams_[index];
   if (!s.more || std::none_of(s.more->followers.begin(), s.more->followers.end(), is_there)) return;
@@ -413,7 +415,6 @@ void loop_fan_out::promote(std::uint32_t index) {
       ++i;
       continue;
     }
-    // Nothing has come by yet: what the follower was told is where the stream is.
     if (!s.at.is_known()) s.at = followers[i].cursor.after();
     s.live.push_back(followers[i].at);
     if (i + 1 != followers.size()) followers[i] = std::move(followers.back());

@@ -191,15 +191,13 @@ void beast_websocket::on_read_error(error_code ec) {
     ended(peer_code(ws_close::no_status));
     return linger();
   }
-  if (ec == ws::condition::protocol_violation) {
-    // Beast has sent the close frame.
+  // Beast doesn't count a message that is too big as a violation, though it has sent a close frame for both.
+  const bool is_too_big = ec == ws::error::message_too_big || ec == ws::error::buffer_overflow;
+  if (is_too_big || ec == ws::condition::protocol_violation) {
     loop_.counters().protocol_closes.add();
-    if (ec == ws::error::message_too_big || ec == ws::error::buffer_overflow)
-      ended(ws_close::too_big);
-    else if (ec == ws::error::bad_frame_payload)
-      ended(ws_close::bad_payload);
-    else
-      ended(ws_close::protocol_error);
+    ended(is_too_big                           ? ws_close::too_big
+          : ec == ws::error::bad_frame_payload ? ws_close::bad_payload
+                                               : ws_close::protocol_error);
     return linger();
   }
   if (phase_ == phase::closing && ec == asio::error::operation_aborted) return;  // on_closed() follows

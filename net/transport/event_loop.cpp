@@ -65,9 +65,9 @@ void event_loop::turn() {
       return std::size_t{1};
     }
   };
+  is_now_fresh_ = false;
   // Something left to flush: look at what is ready, but don't wait.
   std::size_t ran = run_one_guarded([&] { return dirty_.empty() ? context_.run_one() : context_.poll_one(); });
-  now_ = std::chrono::steady_clock::now();
   for (int i = 1; ran > 0 && i < turn_handlers_max; ++i) ran = run_one_guarded([&] { return context_.poll_one(); });
   run_timers();
   flush_dirty();
@@ -132,13 +132,13 @@ void event_loop::arm(timer_wheel::entry& entry, steady_time due) {
 }
 
 void event_loop::run_timers() {
-  while (!later_.empty() && later_.front().due <= now_) {
+  while (!later_.empty() && later_.front().due <= now()) {
     std::pop_heap(later_.begin(), later_.end());
     io_task run = std::move(later_.back().run);
     later_.pop_back();
     run_guarded(run);
   }
-  wheel_.advance(now_);
+  wheel_.advance(now());
   arm_timer();
 }
 
@@ -226,7 +226,7 @@ void event_loop::end_connections() {
 }
 
 bool event_loop::may_end() {
-  if (connections_ != nullptr && now_ < *stop_at_) return false;
+  if (connections_ != nullptr && now() < *stop_at_) return false;
   while (connections_ != nullptr) {
     const auto connection = connections_->shared_from_this();
     connection->abort();

@@ -50,7 +50,14 @@ class event_loop final : public io_loop, public std::enable_shared_from_this<eve
   const transport_options& options() const { return options_; }
   loop_counters& counters() { return counters_; }
   const loop_counters& counters() const { return counters_; }
-  steady_time now() const { return now_; }  // as of this turn's start
+  /// The time of this turn: the clock is read once, when it is first asked for.
+  steady_time now() {
+    if (!is_now_fresh_) {
+      now_ = std::chrono::steady_clock::now();
+      is_now_fresh_ = true;
+    }
+    return now_;
+  }
 
   void arm(timer_wheel::entry& entry, steady_time due);
   void disarm(timer_wheel::entry& entry) { wheel_.disarm(entry); }
@@ -108,6 +115,7 @@ class event_loop final : public io_loop, public std::enable_shared_from_this<eve
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_{};
   steady_time now_;
+  bool is_now_fresh_ = false;
   loop_counters counters_;
 
   std::mutex inbox_mutex_;
