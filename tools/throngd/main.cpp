@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// throngd: one node. Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.
+#include <csignal>
+#include <cstdio>
+#include <pthread.h>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <variant>
+#include <vector>
+
+#include "config/load.hpp"
+#include "config/log.hpp"
+#include "config/print.hpp"
+#include "tools/throngd/command_line.hpp"
+#include "tools/throngd/node_process.hpp"
+
+extern char** environ;
+
+namespace throng {
+
+namespace {
+
+constexpr int exit_fine = 0;
+constexpr int exit_failed = 1;
+constexpr int exit_usage = 2;
+
+/// SIGTERM and SIGINT are taken by one thread with sigwait(), so that no handler interrupts anything.
+sigset_t block_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+int run(const configuration& settings) {
+  auto signals = block_signals();
+  log::init(settings);
+  auto started = node_process::start(settings, THRONG_VERSION);
+  if (!started) {
+    log::error("node {} could not start: {}", settings.node, started.failure().detail);
+    log::stop();
+    return exit_failed;
+  }
+  auto& process = **started;
+  std::printf("%s\n", process.ready_line().c_str());
+  std::fflush(stdout);
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  log::info("node {} drains: {}", settings.node, signal == SIGINT ? "SIGINT" : "SIGTERM");
+  std::thread([signals]() mutable {
+    int again = 0;
+    sigwait(&signals, &again);
+    ::_exit(exit_failed);  // a second signal: at once
+  }).detach();
+  process.stop();
+  log::info("node {} has stopped", settings.node);
+  log::stop();
+  return exit_fine;
+}
+
+int main_of(const std::vector<std::string>& arguments) {
+  auto parsed = parse_command_line(arguments);
+  if (!parsed) {
+    std::fprintf(stderr, "throngd: %s\n%s", parsed.failure().detail.c_str(), usage_text);
+    return exit_usage;
+  }
+  using action_t = command_line::action_t;
+  if (parsed->action == action_t::help) return std::fputs(usage_text, stdout), exit_fine;
+  if (parsed->action == action_t::version) return std::puts("throngd " THRONG_VERSION), exit_fine;
+
+  auto loaded = load_configuration(parsed->configuration_file, environ);
+  if (const auto* problem = std::get_if<config_problem>(&loaded)) {
+    std::fprintf(stderr, "%s\n", to_text(*problem).c_str());
+    return exit_usage;
+  }
+  const auto& settings = std::get<configuration>(loaded);
+  if (parsed->action == action_t::check) return exit_fine;
+  if (parsed->action == action_t::print_configuration)
+    return std::fputs(print_configuration(settings).c_str(), stdout), exit_fine;
+  return run(settings);
+}
+
+}  // namespace
+
+}  // namespace throng
+
+int main(int argc, char** argv) { return throng::main_of({argv + 1, argv + argc}); }

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/throngd/options.hpp"
+
+namespace throng {
+
+node_options node_options_of(const configuration& settings) {
+  node_options options;
+  options.threads = settings.scheduler.threads;
+  options.entity_mailbox_max = static_cast<std::uint32_t>(settings.entities.mailbox_max);
+  options.slot_mailbox_max = static_cast<std::uint32_t>(settings.entities.mailbox_max * 5);
+  options.passivate_after = settings.entities.passivate_after;
+  options.active_max = settings.entities.active_max;
+  options.restarts = {static_cast<std::uint32_t>(settings.entities.restarts_max), settings.entities.restart_period};
+  options.quarantine = settings.entities.quarantine;
+  return options;
+}
+
+transport_options transport_options_of(const configuration& settings) {
+  const auto& gateway = settings.gateway;
+  transport_options options;
+  options.io_threads = gateway.io_threads;
+  options.connections_max = gateway.connections_max;
+  options.header_bytes_max = gateway.header_bytes_max;
+  options.body_bytes_max = gateway.body_bytes_max;
+  options.bodies_bytes_max = gateway.bodies_bytes_max;
+  options.gzip_bytes_min = gateway.gzip_bytes_min;
+  options.handshake_timeout = gateway.handshake_timeout;
+  options.header_timeout = gateway.header_timeout;
+  options.body_timeout = gateway.body_timeout;
+  options.idle_timeout = gateway.idle_timeout;
+  options.outbox_bytes_max = gateway.outbox_bytes_max;
+  options.notsent_lowat_bytes = static_cast<int>(gateway.kernel_unsent_bytes_max);
+  options.write_stall_timeout = gateway.stall_timeout;
+  options.websocket_message_bytes_max = gateway.frame_bytes_max;
+  options.ping_interval = gateway.ping_interval;
+  options.ping_timeout = gateway.ping_timeout;
+  return options;
+}
+
+namespace {
+
+rate_limit per_minute(std::size_t calls) {
+  const auto count = static_cast<double>(calls);
+  return {count, count / 60};
+}
+
+}  // namespace
+
+api_options api_options_of(const configuration& settings) {
+  api_options options;
+  options.public_url = settings.gateway.public_url;
+  options.request_timeout = settings.gateway.request_timeout;
+  options.ask_timeout = settings.entities.ask_timeout;
+  options.ticket_ttl = settings.sessions.ticket_ttl;
+  options.body_bytes_max = settings.gateway.body_bytes_max;
+  options.json_depth_max = settings.limits.json_depth_max;
+  options.page_items_max = settings.limits.page_items_max;
+  options.message_chars_max = settings.limits.message_chars_max;
+  options.blocks_max = settings.limits.blocks_max;
+  options.blocks_bytes_max = settings.limits.blocks_bytes_max;
+  options.attachments_max = settings.limits.attachments_max;
+  options.attachments_bytes_max = settings.limits.attachments_bytes_max;
+  options.metadata_bytes_max = settings.limits.metadata_bytes_max;
+  options.rates.enabled = settings.rate_limits.enabled;
+  options.rates.tier1 = per_minute(settings.rate_limits.tier1_per_minute);
+  options.rates.tier2 = per_minute(settings.rate_limits.tier2_per_minute);
+  options.rates.tier3 = per_minute(settings.rate_limits.tier3_per_minute);
+  options.rates.tier4 = per_minute(settings.rate_limits.tier4_per_minute);
+  options.rates.post = {static_cast<double>(settings.rate_limits.posts_burst),
+                        static_cast<double>(settings.rate_limits.posts_per_second)};
+  return options;
+}
+
+commit_queue::limits commit_limits_of(const configuration& settings) {
+  commit_queue::limits limits;
+  limits.batch_units_max = settings.storage.batch_units_max;
+  limits.waiting_units_max = settings.storage.waiting_units_max;
+  limits.waiting_bytes_max = settings.storage.waiting_bytes_max;
+  return limits;
+}
+
+channel_options channel_options_of(const configuration& settings) {
+  channel_options options;
+  options.limits.message_chars_max = settings.limits.message_chars_max;
+  options.limits.members_max = settings.limits.channel_members_max;
+  options.limits.reaction_names_max = settings.limits.message_reactions_max;
+  options.limits.pins_max = settings.limits.channel_pins_max;
+  options.ring = {settings.entities.ring_events_max, settings.entities.ring_bytes_max, settings.entities.ring_window};
+  return options;
+}
+
+}  // namespace throng
