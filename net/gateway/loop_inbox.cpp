@@ -25,7 +25,9 @@ loop_inbox::outcome loop_inbox::push(arrival event) {
   const std::lock_guard lock(mutex_);
   const auto cost = cost_of(event);
   const auto priority = event.source->priority;
-  if (bytes_ + cost > bound_of(priority)) {
+  // Sign-outs have no frame, can't be asked for again, and are few.
+  const bool must_stay = priority == delivery_class::message && !event.frame;
+  if (!must_stay && bytes_ + cost > bound_of(priority)) {
     ++dropped_[static_cast<std::size_t>(priority)];
     // What isn't numbered can't be asked for again; the clients hear of it as a gap all the same.
     if (priority != delivery_class::message) return outcome::dropped;

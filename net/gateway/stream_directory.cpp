@@ -134,8 +134,19 @@ stream_directory::route stream_directory::pass(const publication& published) {
     found->last = {published.epoch, published.seq};
     if (!found->first.is_known()) found->first = {published.epoch, published.seq - 1};
   }
-  route to{found->loops, found->team, std::nullopt};
-  if (found->privacy) to.is_private = found->privacy == 2;
+  return route_of(*found);
+}
+
+stream_directory::route stream_directory::look(entity_key stream) {
+  auto& part = part_of(stream);
+  const std::lock_guard lock(part.mutex);
+  const auto* found = part.find(stream);
+  return found ? route_of(*found) : route{};
+}
+
+stream_directory::route stream_directory::route_of(const entry& found) {
+  route to{found.loops, found.team, std::nullopt};
+  if (found.privacy) to.is_private = found.privacy == 2;
   return to;
 }
 

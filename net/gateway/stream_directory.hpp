@@ -61,6 +61,7 @@ class stream_directory {
   };
   /// Notes that `published` has come; where it goes.
   route pass(const publication& published);
+  route look(entity_key stream);
 
   /// Unsubscribes what has lingered, and tries again what could not be subscribed. To be called now and then.
   void sweep(steady_time now);
@@ -89,6 +90,7 @@ class stream_directory {
   };
 
   part& part_of(entity_key key);
+  static route route_of(const entry& found);
   void subscribe(entity_key stream);  // REQUIRES: door_mutex_ held
   void on_subscribed(entity_key stream, std::uint64_t stamp, bool ok);
 

@@ -74,7 +74,10 @@ void render_subtype_members(json_writer& w, const MessageData& data) {
 
 void render_content(json_writer& w, const Message& message, const message_view& view) {
   const auto& data = message.data();
-  if (!data.subtype().empty()) w.member("subtype", data.subtype());
+  if (!data.subtype().empty())
+    w.member("subtype", data.subtype());
+  else if (data.is_broadcast())
+    w.member("subtype", "thread_broadcast");
   if (message.user()) w.member("user", to_text(user_id{message.user()}));
   render_bot_members(w, data, view);
   if (!data.username().empty()) w.member("username", data.username());

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// GATEWAY: what stands between websockets and entities, put together. One per node.
+// It must outlive the server's connections; the region must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "net/gateway/fan_out.hpp"
+#include "net/gateway/rtm_options.hpp"
+#include "net/transport/http.hpp"
+
+namespace throng {
+
+struct rtm_services;
+
+struct gateway_options {
+  fan_out_options fan_out{};
+  rtm_options rtm{};
+  unsigned drain_per_turn = 200;  // connections told to go away at once, per loop
+  std::chrono::milliseconds drain_pause{20};
+};
+
+struct gateway_figures {
+  fan_out_figures fan_out;
+  std::uint64_t connections = 0;  // now
+  std::uint64_t sessions = 0;     // now
+  std::uint64_t commands = 0;
+  std::uint64_t refused_frames = 0;
+  std::uint64_t posts = 0;
+  std::uint64_t resyncs = 0;
+  std::uint64_t failed_boots = 0;
+};
+
+class gateway {
+ public:
+  /// `loops`: all of the server's, in their order.
+  gateway(node_index node, region& entities, const std::vector<io_loop*>& loops, const gateway_options& options);
+  ~gateway();
+  gateway(const gateway&) = delete;
+  gateway& operator=(const gateway&) = delete;
+
+  /// Whether the path is the gateway's: "/rtm/…".
+  static bool serves(std::string_view path);
+  /// An http_handler for what serves() accepts: upgrades a good RTM address, answers anything else with an error.
+  void handle(http_request request, http_responder responder);
+
+  /// Tells all clients to go elsewhere, and closes them; new ones are refused from now on. Any thread; returns at once.
+  void drain();
+
+  gateway_figures figures() const;
+  const bot_directory& bots() const;
+
+ private:
+  std::shared_ptr<rtm_services> rtm_;
+  const gateway_options options_;
+  std::atomic<bool> is_draining_{false};
+};
+
+}  // namespace throng

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bounds and deadlines of RTM connections, in one plain struct.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace throng {
+
+struct rtm_options {
+  unsigned frames_per_second = 20;   // what a client may send for ever; raising it costs CPU per misbehaving client
+  unsigned frames_burst = 100;       // and at once; beyond it frames are answered with an error
+  unsigned excess_frames_max = 200;  // so many refused in a row close the connection
+  unsigned posts_in_flight_max = 32;
+  std::size_t boot_bytes_max = 256 * 1024;  // events held until hello
+  std::chrono::milliseconds ask_timeout{10'000};
+  std::chrono::milliseconds boot_timeout{15'000};     // from the upgrade to hello
+  std::chrono::milliseconds resync_interval{30'000};  // a second overflow sooner than this closes the connection
+  std::chrono::milliseconds active_interval{60'000};  // at most so often is the SESSION told of activity
+};
+
+}  // namespace throng
