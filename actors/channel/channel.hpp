@@ -130,7 +130,8 @@ class channel final : public entity {
   turns messages_;  // by ts: a message is read, changed and written by one at a time
   std::shared_ptr<const Message> latest_;  // the newest post that is shown in the channel
   bool is_latest_known_ = false;
-  bool is_shown_ = false;  // a direct channel, since this activation
+  bool is_shown_ = false;  // a direct channel, on its people's lists, as far as this activation knows
+  std::optional<seq_t> unshown_after_;
 
   std::uint64_t changes_begun_ = 0, changes_committed_ = 0;
   std::optional<error> failure_;  // of a commit: nothing is committed any more

@@ -102,15 +102,21 @@ task<result<PostReply>> channel::answer_again(const PostRequest& request, messag
 task<> channel::show_direct(seq_t before) {
   std::vector<user_id> people(state_.members().all().begin(), state_.members().all().end());
   std::erase(people, slackbot);
+  // From the first post that isn't known to be shown, or they would miss it.
+  if (unshown_after_) before = std::min(before, *unshown_after_);
   if (is_shown_) {  // they may have closed it since: cheap, and no reason to make the sender wait
     auto request = listing(before, false);
     for (auto user : people) self().tell(key_of(user), request);
     co_return;
   }
   is_shown_ = true;
+  unshown_after_ = before;
   auto shown = co_await list_for(std::move(people), before, false);
   // The post itself is committed, so it is not an error; the next post tries again.
-  if (!shown) is_shown_ = false;
+  if (shown)
+    unshown_after_.reset();
+  else
+    is_shown_ = false;
 }
 
 void channel::announce_thread(message_ts root) {
