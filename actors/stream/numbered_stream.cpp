@@ -17,8 +17,9 @@ numbered_stream::numbered_stream(entity_context& self, const numbered_stream_opt
     : self_(self), options_(options), ring_(options.ring) {}
 
 task<result<>> numbered_stream::load() {
-  std::function<result<store_reader::stream_end>(store_reader&)> query =
-      [key = self_.key()](store_reader& reader) { return reader.end_of(key); };
+  std::function<result<store_reader::stream_end>(store_reader&)> query = [key = self_.key()](store_reader& reader) {
+    return reader.end_of(key);
+  };
   auto end = co_await self_.read(std::move(query));
   if (!end) co_return end.failure();
   given_out_ = end->seq;
@@ -39,9 +40,8 @@ task<result<>> numbered_stream::commit(std::vector<write_op> ops, std::vector<Ev
     announced.push_back({row.seq, bytes, std::make_shared<const Event>(std::move(event))});
     ops.push_back(insert_event{std::move(row)});
   }
-  auto outcome = co_await await_callback<result<>>(self_.mailbox(), [&](std::function<void(result<>)> done) {
-    self_.commit_raw(std::move(ops), std::move(done));
-  });
+  auto outcome = co_await await_callback<result<>>(
+      self_.mailbox(), [&](std::function<void(result<>)> done) { self_.commit_raw(std::move(ops), std::move(done)); });
   if (!outcome) {
     if (!failure_) failure_ = outcome.failure();
     tell_settled(outcome);
@@ -57,12 +57,16 @@ task<result<>> numbered_stream::commit(std::vector<write_op> ops, std::vector<Ev
   co_return done;
 }
 
+task<result<>> numbered_stream::commit(std::vector<write_op> ops) {
+  std::vector<Event> none;
+  co_return co_await commit(std::move(ops), std::move(none));
+}
+
 task<result<>> numbered_stream::settled() {
   if (failure_) co_return *failure_;
   if (begun_ == committed_) co_return done;
-  co_return co_await await_callback<result<>>(self_.mailbox(), [&](std::function<void(result<>)> done) {
-    settling_.emplace_back(begun_, std::move(done));
-  });
+  co_return co_await await_callback<result<>>(
+      self_.mailbox(), [&](std::function<void(result<>)> done) { settling_.emplace_back(begun_, std::move(done)); });
 }
 
 void numbered_stream::tell_settled(const result<>& outcome) {
@@ -101,8 +105,8 @@ task<result<ReplayReply>> numbered_stream::replay(const ReplayRequest& request) 
   }
   // What is committed while we read is left out: it is published after this answer's end.
   auto end_seq = reply.end_seq();
-  std::function<result<std::vector<event_record>>(store_reader&)> query = [key = self_.key(), after, end_seq](
-                                                                              store_reader& reader) {
+  std::function<result<std::vector<event_record>>(store_reader&)> query = [key = self_.key(), after,
+                                                                           end_seq](store_reader& reader) {
     constexpr std::size_t later_max = 10'000;
     return reader.events_after(key, after, end_seq - after + later_max);
   };

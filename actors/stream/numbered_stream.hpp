@@ -28,10 +28,11 @@ class numbered_stream {
   /// Learns from the store where the stream ends. Once, before anything else.
   task<result<>> load();
 
-  /// Commits `ops` together with `events`, and publishes them. To be awaited at once, right after the entity has changed
-  /// its state: what builds on the change is committed after it, and if this fails the entity ends. Either list may be
-  /// empty.
+  /// Commits `ops` together with `events`, and publishes them. To be awaited at once, right after the entity has
+  /// changed its state: what builds on the change is committed after it, and if this fails the entity ends. Either list
+  /// may be empty.
   task<result<>> commit(std::vector<write_op> ops, std::vector<Event> events);
+  task<result<>> commit(std::vector<write_op> ops);
   /// When all that was begun is committed: for an answer that claims what is.
   task<result<>> settled();
   /// To who listens now; has no position.

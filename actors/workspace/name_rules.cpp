@@ -83,16 +83,20 @@ bool is_reserved_handle(std::string_view handle) {
 }
 
 std::string handle_from_email(std::string_view email) {
+  return make_handle(email.substr(0, email.find('@')), "member");
+}
+
+std::string make_handle(std::string_view text, std::string_view fallback) {
   std::string handle;
   bool has_letter = false;
-  for (char c : email.substr(0, email.find('@'))) {
+  for (char c : text) {
     c = to_lower(c);
     bool is_letter = is_ascii_letter(static_cast<char32_t>(c)) || is_digit(static_cast<char32_t>(c));
     if (is_letter || c == '.' || c == '-' || c == '_') handle.push_back(c);
     has_letter |= is_letter;
     if (handle.size() == handle_chars_max) break;
   }
-  if (!has_letter) return "member";
+  if (!has_letter) return std::string(fallback);
   return is_reserved_handle(handle) ? numbered_handle(handle, 1) : handle;
 }
 

@@ -21,7 +21,10 @@ result<> check_channel_name(std::string_view name);
 result<> check_handle(std::string_view handle);
 /// Names that mean something in a message: nobody may be called so.
 bool is_reserved_handle(std::string_view handle);
-/// A handle that passes check_handle(), from the part before the @.
+/// A handle that passes check_handle(): the ASCII letters, digits, points, - and _ of `text`, or `fallback` if there is
+/// no letter among them.
+std::string make_handle(std::string_view text, std::string_view fallback);
+/// From the part before the @.
 std::string handle_from_email(std::string_view email);
 /// "ada" → "ada2", and so on; stays within the length.
 std::string numbered_handle(std::string_view handle, unsigned number);

@@ -21,6 +21,7 @@ namespace throng {
 
 /// What everyone may see of a person: without dnd, preferences, and what is known to one entity only.
 UserData public_part(UserData user);
+ChannelData public_part(ChannelData channel);
 
 class workspace_directory {
  public:
