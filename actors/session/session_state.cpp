@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/session/session_state.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace throng {
+
+namespace {
+
+bool is_same_owner(const Caller& a, const Caller& b) {
+  return a.team() == b.team() && a.user() == b.user() && a.bot() == b.bot();
+}
+
+}  // namespace
+
+bool is_same_ticket(const ticket_bytes& mine, std::string_view theirs) {
+  if (theirs.size() != mine.size()) return false;
+  unsigned difference = 0;
+  for (std::size_t i = 0; i < mine.size(); ++i) difference |= mine[i] ^ static_cast<std::uint8_t>(theirs[i]);
+  return difference == 0;
+}
+
+result<> session_state::may_open(const OpenSessionRequest& request) const {
+  if (static_cast<std::size_t>(request.cursors_size()) > limits_.cursors_max)
+    return error{errc::invalid_arguments, "more than " + std::to_string(limits_.cursors_max) + " cursors"};
+  if (!is_alive()) {
+    if (request.is_resume()) return errc::not_found;
+    return done;
+  }
+  bool is_mine = is_same_owner(request.caller(), caller_) && request.token_hash() == token_hash_;
+  if (!is_mine) return request.is_resume() ? errc::not_found : errc::conflict;
+  return done;
+}
+
+result<> session_state::open(const OpenSessionRequest& request, const ticket_bytes& ticket, steady_time now) {
+  if (auto may = may_open(request); !may) return may;
+  if (!is_alive()) {
+    *this = session_state(limits_);
+    phase_ = phase::opened;
+    started_ = now;
+  }
+  caller_ = request.caller();
+  token_hash_ = request.token_hash();
+  user_agent_ = request.user_agent().substr(0, 256);
+  is_resume_ = request.is_resume();
+  has_presence_sub_ = request.has_presence_sub();
+  has_presence_batches_ = request.has_presence_batches();
+  if (request.cursors_size() != 0) cursors_ = request.cursors();
+  ticket_ = ticket;
+  auto ttl = std::chrono::milliseconds(request.ticket_ttl_ms());
+  bool is_within = request.ticket_ttl_ms() > 0 && ttl < limits_.ticket_ttl;
+  ticket_ends_ = now + (is_within ? ttl : limits_.ticket_ttl);
+  return done;
+}
+
+result<AttachReply> session_state::attach(const AttachRequest& request, steady_time now) {
+  if (!is_alive() || !ticket_ || !is_same_ticket(*ticket_, request.ticket()) || now >= ticket_ends_)
+    return errc::invalid_auth;
+  ticket_.reset();
+  AttachReply reply;
+  *reply.mutable_caller() = caller_;
+  reply.set_token_hash(token_hash_);
+  reply.set_has_presence_sub(has_presence_sub_);
+  reply.set_has_presence_batches(has_presence_batches_);
+  if (phase_ == phase::attached && connection_ != request.connection()) reply.set_replaced_connection(connection_);
+  // Without a position there is nothing to replay after: the client boots afresh, which it is told.
+  reply.set_is_resumed(is_resume_ && !cursors_.empty());
+  if (reply.is_resumed()) {
+    *reply.mutable_cursors() = std::move(cursors_);
+    *reply.mutable_watched_users() = watched_;
+  } else {
+    watched_.Clear();
+  }
+  cursors_.Clear();
+  phase_ = phase::attached;
+  connection_ = request.connection();
+  node_ = request.node();
+  peer_ = request.peer();
+  return reply;
+}
+
+bool session_state::detach(const DetachNotice& notice, steady_time now) {
+  if (phase_ != phase::attached || notice.connection() != connection_) return false;
+  phase_ = phase::detached;
+  detached_ = now;
+  connection_ = 0;
+  // A client that resumes has named its own positions by now, and knows better than the socket.
+  bool has_better = ticket_ && is_resume_ && !cursors_.empty();
+  // Too many to keep: none, so that a resume says that it can't instead of losing some.
+  bool is_too_many = static_cast<std::size_t>(notice.cursors_size()) > limits_.cursors_max;
+  if (!has_better) {
+    cursors_.Clear();
+    if (!is_too_many) cursors_ = notice.cursors();
+  }
+  return true;
+}
+
+bool session_state::watch(const WatchPresenceRequest& request) {
+  if (phase_ != phase::attached || request.connection() != connection_) return false;
+  std::unordered_set<std::uint64_t> seen;
+  watched_.Clear();
+  for (auto user : request.users()) {
+    if (static_cast<std::size_t>(watched_.size()) == limits_.watched_max) break;
+    if (seen.insert(user).second) watched_.Add(user);
+  }
+  return true;
+}
+
+bool session_state::end() {
+  if (!is_alive()) return false;
+  phase_ = phase::ended;
+  ticket_.reset();
+  cursors_.Clear();
+  watched_.Clear();
+  return true;
+}
+
+std::optional<steady_time> session_state::ends_at() const {
+  switch (phase_) {
+    case phase::opened:
+      return ticket_ends_;
+    case phase::detached: {
+      auto ends = detached_ + limits_.resume_window;
+      return ticket_ ? std::max(ends, ticket_ends_) : ends;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+SessionSnapshot session_state::snapshot(steady_time now, wall_time wall_now) const {
+  auto wall_seconds = [&](steady_time at) {
+    return seconds_of(wall_now - std::chrono::duration_cast<std::chrono::microseconds>(now - at));
+  };
+  SessionSnapshot snapshot;
+  *snapshot.mutable_caller() = caller_;
+  snapshot.set_is_connected(is_connected());
+  snapshot.set_connection(connection_);
+  snapshot.set_node(node_);
+  snapshot.set_peer(peer_);
+  snapshot.set_user_agent(user_agent_);
+  if (phase_ != phase::unborn) snapshot.set_started(wall_seconds(started_));
+  if (phase_ == phase::detached) snapshot.set_detached(wall_seconds(detached_));
+  *snapshot.mutable_cursors() = cursors_;
+  *snapshot.mutable_watched_users() = watched_;
+  if (ticket_) snapshot.set_ticket(ticket_->data(), ticket_->size());
+  return snapshot;
+}
+
+}  // namespace throng

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// SESSION STATE: the life of one signed-in device. Pure data of one SESSION, not thread-safe.
+//
+//            open()            attach()             detach()              window over
+//   unborn ─────────► opened ───────────► attached ──────────► detached ─────────────► ended
+//                        │ ticket expires    ▲  │ attach(): the older     │ open(): a new ticket
+//                        └──► ended          │  ▼ connection is replaced  │
+//                                            └────────── attach() ◄───────┘
+//
+// A ticket opens one websocket once. Bounded: one ticket, `cursors_max` cursors, `watched_max` people.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "actors/proto/session.pb.h"
+#include "storage/model/ids.hpp"
+#include "storage/model/result.hpp"
+#include "storage/model/time.hpp"
+
+namespace throng {
+
+using ticket_bytes = std::array<std::uint8_t, 16>;
+
+class session_state {
+ public:
+  struct limits {
+    std::chrono::steady_clock::duration resume_window = std::chrono::minutes(5);
+    std::chrono::steady_clock::duration ticket_ttl = std::chrono::seconds(30);  // the longest, and the default
+    std::size_t cursors_max = 10'000;
+    std::size_t watched_max = 5'000;
+  };
+  enum class phase : std::uint8_t { unborn, opened, attached, detached, ended };
+
+  explicit session_state(limits bounds) : limits_(bounds) {}
+
+  /// Whether open() would succeed. Errors: not_found (nothing to resume), conflict (the id is someone else's session),
+  /// invalid_arguments (too many cursors).
+  result<> may_open(const OpenSessionRequest& request) const;
+  /// Takes the request and makes `ticket` the one that counts. Errors: as may_open().
+  result<> open(const OpenSessionRequest& request, const ticket_bytes& ticket, steady_time now);
+  /// Error: invalid_auth (wrong, used or expired ticket); it changes nothing.
+  result<AttachReply> attach(const AttachRequest& request, steady_time now);
+  /// False if the connection isn't the one that counts (any more).
+  bool detach(const DetachNotice& notice, steady_time now);
+  bool watch(const WatchPresenceRequest& request);
+  /// False if it wasn't alive.
+  bool end();
+
+  phase now_in() const { return phase_; }
+  bool is_alive() const { return phase_ != phase::unborn && phase_ != phase::ended; }
+  bool is_connected() const { return phase_ == phase::attached; }
+  bool is_resume() const { return is_resume_; }
+  const Caller& caller() const { return caller_; }
+  const std::string& token_hash() const { return token_hash_; }
+  std::uint32_t node() const { return node_; }
+  /// When it ends if nothing comes before; none while it is connected or not alive.
+  std::optional<steady_time> ends_at() const;
+
+  /// `wall_now` turns steady times into wall times.
+  SessionSnapshot snapshot(steady_time now, wall_time wall_now) const;
+
+ private:
+  limits limits_;
+  phase phase_ = phase::unborn;
+  Caller caller_;
+  std::string token_hash_;
+  std::string user_agent_;
+  bool has_presence_sub_ = false;
+  bool has_presence_batches_ = false;
+  bool is_resume_ = false;
+  std::optional<ticket_bytes> ticket_;
+  steady_time ticket_ends_{};
+  steady_time started_{};
+  steady_time detached_{};
+  std::uint64_t connection_ = 0;
+  std::uint32_t node_ = 0;
+  std::string peer_;
+  google::protobuf::RepeatedPtrField<StreamCursor> cursors_;  // while detached: what to replay after
+  google::protobuf::RepeatedField<std::uint64_t> watched_;
+};
+
+/// Takes the same time wherever they differ.
+bool is_same_ticket(const ticket_bytes& mine, std::string_view theirs);
+
+}  // namespace throng

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/session/session_state.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace throng;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr steady_time start{1000s};
+constexpr ticket_bytes ticket_a{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+constexpr ticket_bytes ticket_b{9, 9, 9};
+
+OpenSessionRequest opening(bool is_resume = false, std::uint64_t user = 5) {
+  OpenSessionRequest request;
+  request.mutable_caller()->set_team(1);
+  request.mutable_caller()->set_user(user);
+  request.set_token_hash("hash");
+  request.set_is_resume(is_resume);
+  return request;
+}
+
+AttachRequest attaching(const ticket_bytes& ticket, std::uint64_t connection) {
+  AttachRequest request;
+  request.set_ticket(ticket.data(), ticket.size());
+  request.set_connection(connection);
+  request.set_node(1);
+  return request;
+}
+
+DetachNotice leaving(std::uint64_t connection, std::uint64_t seq = 7) {
+  DetachNotice notice;
+  notice.set_connection(connection);
+  auto& cursor = *notice.add_cursors();
+  cursor.set_kind(1);
+  cursor.set_id(4);
+  cursor.set_seq(seq);
+  return notice;
+}
+
+session_state attached_session(session_state::limits limits = {}) {
+  session_state session(limits);
+  REQUIRE(session.open(opening(), ticket_a, start));
+  REQUIRE(session.attach(attaching(ticket_a, 100), start));
+  return session;
+}
+
+}  // namespace
+
+TEST_CASE("session: a ticket opens one socket once") {
+  session_state session({});
+  REQUIRE(session.open(opening(), ticket_a, start));
+  auto reply = session.attach(attaching(ticket_a, 100), start + 1s);
+  REQUIRE(reply);
+  CHECK(reply->caller().user() == 5);
+  CHECK_FALSE(reply->is_resumed());
+  CHECK(session.is_connected());
+  CHECK(session.attach(attaching(ticket_a, 101), start + 2s).code() == errc::invalid_auth);
+}
+
+TEST_CASE("session: a wrong, short or expired ticket opens nothing") {
+  session_state session({});
+  CHECK(session.attach(attaching(ticket_a, 100), start).code() == errc::invalid_auth);
+  REQUIRE(session.open(opening(), ticket_a, start));
+  CHECK(session.attach(attaching(ticket_b, 100), start).code() == errc::invalid_auth);
+  AttachRequest shorter;
+  shorter.set_ticket(ticket_a.data(), 15);
+  CHECK(session.attach(shorter, start).code() == errc::invalid_auth);
+  CHECK(session.attach(attaching(ticket_a, 100), start + 30s).code() == errc::invalid_auth);
+  CHECK(session.ends_at() == start + 30s);
+}
+
+TEST_CASE("session: a new ticket replaces the old one") {
+  session_state session({});
+  REQUIRE(session.open(opening(), ticket_a, start));
+  REQUIRE(session.open(opening(), ticket_b, start));
+  CHECK_FALSE(session.attach(attaching(ticket_a, 100), start));
+  CHECK(session.attach(attaching(ticket_b, 100), start));
+}
+
+TEST_CASE("session: a ticket's time is the asker's, within the limit") {
+  session_state session({});
+  auto request = opening();
+  request.set_ticket_ttl_ms(2'000);
+  REQUIRE(session.open(request, ticket_a, start));
+  CHECK(session.ends_at() == start + 2s);
+  request.set_ticket_ttl_ms(3'600'000);
+  REQUIRE(session.open(request, ticket_a, start));
+  CHECK(session.ends_at() == start + 30s);
+}
+
+TEST_CASE("session: outlives its socket by the window, and no longer") {
+  auto session = attached_session();
+  CHECK_FALSE(session.ends_at());
+  REQUIRE(session.detach(leaving(100), start + 60s));
+  CHECK(session.ends_at() == start + 60s + 5min);
+  CHECK(session.is_alive());
+}
+
+TEST_CASE("session: a resume gets the cursors and the watch list back, once") {
+  auto session = attached_session();
+  WatchPresenceRequest watch;
+  watch.set_connection(100);
+  for (std::uint64_t user : {8, 9, 8}) watch.add_users(user);
+  REQUIRE(session.watch(watch));
+  REQUIRE(session.detach(leaving(100), start));
+  REQUIRE(session.open(opening(true), ticket_b, start + 1s));
+  auto reply = session.attach(attaching(ticket_b, 101), start + 2s);
+  REQUIRE(reply);
+  CHECK(reply->is_resumed());
+  REQUIRE(reply->cursors_size() == 1);
+  CHECK(reply->cursors(0).seq() == 7);
+  CHECK(reply->watched_users_size() == 2);
+
+  // Nothing is known of where the second socket is: a third can't be called a resume.
+  REQUIRE(session.open(opening(true), ticket_a, start + 3s));
+  auto third = session.attach(attaching(ticket_a, 102), start + 3s);
+  REQUIRE(third);
+  CHECK_FALSE(third->is_resumed());
+  CHECK(third->replaced_connection() == 101);
+}
+
+TEST_CASE("session: what the client says it has seen wins over what the socket was sent") {
+  auto session = attached_session();
+  auto request = opening(true);
+  *request.add_cursors() = leaving(0, 3).cursors(0);
+  SUBCASE("the socket's end is noticed before") {
+    REQUIRE(session.detach(leaving(100, 7), start));
+    REQUIRE(session.open(request, ticket_b, start));
+  }
+  SUBCASE("the socket's end is noticed after") {
+    REQUIRE(session.open(request, ticket_b, start));
+    REQUIRE(session.detach(leaving(100, 7), start));
+  }
+  SUBCASE("the socket's end isn't noticed") { REQUIRE(session.open(request, ticket_b, start)); }
+  auto reply = session.attach(attaching(ticket_b, 101), start);
+  REQUIRE(reply);
+  CHECK(reply->is_resumed());
+  CHECK(reply->cursors(0).seq() == 3);
+}
+
+TEST_CASE("session: the end of a replaced socket doesn't end the new one") {
+  auto session = attached_session();
+  REQUIRE(session.open(opening(true), ticket_b, start));
+  auto reply = session.attach(attaching(ticket_b, 101), start);
+  REQUIRE(reply);
+  CHECK(reply->replaced_connection() == 100);
+  CHECK_FALSE(session.detach(leaving(100), start));
+  CHECK(session.is_connected());
+  WatchPresenceRequest watch;
+  watch.set_connection(100);
+  CHECK_FALSE(session.watch(watch));
+}
+
+TEST_CASE("session: somebody else's session can neither be resumed nor taken over") {
+  auto session = attached_session();
+  CHECK(session.open(opening(true, 6), ticket_b, start).code() == errc::not_found);
+  CHECK(session.open(opening(false, 6), ticket_b, start).code() == errc::conflict);
+  auto other_token = opening(true);
+  other_token.set_token_hash("another");
+  CHECK(session.open(other_token, ticket_b, start).code() == errc::not_found);
+}
+
+TEST_CASE("session: one that ended can't be resumed, and can begin anew") {
+  session_state unborn({});
+  CHECK(unborn.open(opening(true), ticket_a, start).code() == errc::not_found);
+  auto session = attached_session();
+  CHECK(session.end());
+  CHECK_FALSE(session.end());
+  CHECK(session.open(opening(true), ticket_a, start).code() == errc::not_found);
+  CHECK_FALSE(session.ends_at());
+  REQUIRE(session.open(opening(), ticket_a, start));
+  CHECK(session.attach(attaching(ticket_a, 5), start)->replaced_connection() == 0);
+}
+
+TEST_CASE("session: cursors and watched people are bounded") {
+  session_state::limits limits;
+  limits.cursors_max = 1;
+  limits.watched_max = 2;
+  auto session = attached_session(limits);
+  WatchPresenceRequest watch;
+  watch.set_connection(100);
+  for (std::uint64_t user = 1; user < 10; ++user) watch.add_users(user);
+  REQUIRE(session.watch(watch));
+  CHECK(session.snapshot(start, {}).watched_users_size() == 2);
+
+  auto notice = leaving(100);
+  *notice.add_cursors() = notice.cursors(0);
+  REQUIRE(session.detach(notice, start));
+  auto request = opening(true);
+  *request.mutable_cursors() = notice.cursors();
+  CHECK(session.open(request, ticket_b, start).code() == errc::invalid_arguments);
+  REQUIRE(session.open(opening(true), ticket_b, start));
+  CHECK_FALSE(session.attach(attaching(ticket_b, 101), start)->is_resumed());
+}
+
+TEST_CASE("session: a ticket that was given out in the last moment still works") {
+  auto session = attached_session();
+  REQUIRE(session.detach(leaving(100), start));
+  auto late = start + 5min - 1s;
+  REQUIRE(session.open(opening(true), ticket_b, late));
+  CHECK(session.ends_at() == late + 30s);
+  CHECK(session.attach(attaching(ticket_b, 101), late + 20s)->is_resumed());
+}
