@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/presence/presence.hpp"
+
+#include <algorithm>
+
+namespace throng {
+
+namespace {
+
+constexpr std::size_t users_shown = 1'000;
+
+}  // namespace
+
+presence::presence(entity_context& self, const presence_options& options)
+    : entity(self), options_(options), users_(options.limits, self.now()) {}
+
+const protocol<presence>& presence::handlers() {
+  static const protocol<presence> table{
+      on(&presence::session_online),
+      on(&presence::session_offline),
+      on(&presence::set_away),
+      on(&presence::query),
+  };
+  return table;
+}
+
+void presence::receive(std::shared_ptr<const envelope> message) { handlers().dispatch(*this, std::move(message)); }
+
+task<result<>> presence::load() { co_return done; }
+
+message_ptr presence::snapshot() const {
+  PresenceSnapshot all;
+  for (auto user : users_.online_users(users_shown, self().now())) *all.add_users() = state_of(user);
+  all.set_user_count(static_cast<std::uint32_t>(users_.user_count()));
+  all.set_session_count(static_cast<std::uint32_t>(users_.session_count()));
+  return share(std::move(all));
+}
+
+result<Nothing> presence::session_online(const SessionOnlineNotice& notice, const envelope&) {
+  presence_set::report what;
+  what.user = {notice.user()};
+  what.session = {notice.session()};
+  what.node = notice.node();
+  what.is_active = notice.is_active();
+  what.is_away = notice.is_away();
+  what.is_connected = notice.is_connected();
+  return noted(users_.online(what, self().now(), self().wall()));
+}
+
+result<Nothing> presence::session_offline(const SessionOfflineNotice& notice, const envelope&) {
+  return noted(users_.offline({notice.user()}, {notice.session()}, self().now()));
+}
+
+result<Nothing> presence::set_away(const SetAwayNotice& notice, const envelope&) {
+  return noted(users_.set_away({notice.user()}, notice.is_away(), self().now()));
+}
+
+result<Nothing> presence::noted(bool has_room) {
+  schedule();
+  if (!has_room) return error{errc::overloaded, to_text(self().key()) + " has as many users as it can have"};
+  return Nothing{};
+}
+
+result<PresenceReply> presence::query(const PresenceQuery& request, const envelope&) {
+  if (static_cast<std::size_t>(request.users_size()) > options_.query_users_max) return errc::too_many_users;
+  PresenceReply reply;
+  for (auto user : request.users()) *reply.add_states() = state_of({user});
+  return reply;
+}
+
+PresenceReply::State presence::state_of(user_id user) const {
+  auto known = users_.query(user, self().now());
+  PresenceReply::State state;
+  state.set_user(user.value);
+  state.set_is_active(known.is_active);
+  state.set_is_online(known.is_online);
+  state.set_is_auto_away(known.is_auto_away);
+  state.set_is_manually_away(known.is_manually_away);
+  state.set_connection_count(known.connection_count);
+  state.set_last_activity(known.last_activity);
+  return state;
+}
+
+// -- telling
+// -----------------------------------------------------------------------------------------------------------
+
+void presence::schedule() {
+  auto due = users_.next_due();
+  self().stay_active(due.has_value());
+  if (!due) return;
+  // Never put off by what comes later, or a busy bucket would never tell anything.
+  auto at = std::max(*due, self().now() + options_.batch_delay);
+  if (at >= wakes_at_) return;
+  wakes_at_ = at;
+  self().wake_after(at - self().now());
+}
+
+void presence::wake() {
+  wakes_at_ = steady_time::max();
+  auto changes = users_.take_changes(self().now());
+  publish(changes.away, false);
+  publish(changes.active, true);
+  schedule();
+}
+
+void presence::publish(const std::vector<user_id>& users, bool is_active) {
+  for (std::size_t first = 0; first < users.size(); first += options_.batch_users_max) {
+    Event event;
+    event.set_at(self().wall().time_since_epoch().count());
+    auto& change = *event.mutable_presence();
+    change.set_is_active(is_active);
+    auto last = std::min(users.size(), first + options_.batch_users_max);
+    for (auto at = first; at < last; ++at) change.add_users(users[at].value);
+    publication out{self().key(), self().epoch(), 0, delivery_class::presence, 0, share(std::move(event))};
+    self().publish(std::make_shared<const publication>(std::move(out)));
+  }
+}
+
+entity_factory make_presence_factory(const presence_options& options) {
+  return [shared = std::make_shared<const presence_options>(options)](entity_context& self) -> std::unique_ptr<entity> {
+    return std::make_unique<presence>(self, *shared);
+  };
+}
+
+}  // namespace throng

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/presence/presence_set.hpp"
+
+#include <algorithm>
+
+namespace throng {
+
+presence_set::person* presence_set::find_or_add(user_id user, steady_time now) {
+  if (auto found = users_.find(user); found != users_.end()) return &found->second;
+  if (users_.size() >= limits_.users_max) return nullptr;
+  auto& who = users_[user];
+  who.last_active = now;  // the benefit of the doubt: it may have been a moment ago
+  if (now < recovered_)
+    who.hold_until = recovered_;
+  else
+    who.shown = false;
+  return &who;
+}
+
+bool presence_set::online(const report& what, steady_time now, wall_time wall) {
+  bool is_new = !users_.contains(what.user);
+  auto* who = find_or_add(what.user, now);
+  if (!who) return false;
+  if (is_new) who->is_away = what.is_away;
+  auto& devices = who->devices;
+  auto at = std::find_if(devices.begin(), devices.end(), [&](const device& d) { return d.session == what.session; });
+  if (at == devices.end()) {
+    if (devices.size() >= limits_.devices_max) {
+      at = std::min_element(devices.begin(), devices.end(),
+                            [](const device& a, const device& b) { return a.counts_until < b.counts_until; });
+    } else {
+      at = devices.insert(devices.end(), device{});
+      ++session_count_;
+    }
+    *at = device{what.session, what.node, false, now};
+  }
+  if (what.is_connected)
+    at->counts_until = now + limits_.silent_after;
+  else if (at->is_connected)
+    at->counts_until = now + limits_.flap_delay;
+  at->is_connected = what.is_connected;
+  at->node = what.node;
+  if (what.is_active) {
+    who->last_active = now;
+    who->last_activity = seconds_of(wall);
+  }
+  reconsider(what.user, *who, now);
+  return true;
+}
+
+bool presence_set::offline(user_id user, session_id session, steady_time now) {
+  auto* who = now < recovered_ ? find_or_add(user, now) : nullptr;
+  if (!who) {
+    auto found = users_.find(user);
+    if (found == users_.end()) return true;
+    who = &found->second;
+  }
+  session_count_ -= std::erase_if(who->devices, [&](const device& d) { return d.session == session; });
+  reconsider(user, *who, now);
+  return true;
+}
+
+bool presence_set::set_away(user_id user, bool is_away, steady_time now) {
+  auto* who = find_or_add(user, now);
+  if (!who) return false;
+  who->is_away = is_away;
+  who->keep_until = now + limits_.silent_after;
+  reconsider(user, *who, now);
+  return true;
+}
+
+presence_set::changes presence_set::take_changes(steady_time now) {
+  changes found;
+  while (!due_.empty() && due_.begin()->first <= now) {
+    auto user = due_.begin()->second;
+    auto& who = users_.at(user);
+    drop_silent(who, now);
+    if (bool active = is_active(who, now); active != who.shown && now >= may_send_from(who, active)) {
+      (active ? found.active : found.away).push_back(user);
+      who.shown = active;
+      who.hold_until = now + limits_.publish_interval;
+    }
+    auto next = next_check(who, now);
+    schedule(user, who, next);
+    if (next == steady_time::max()) users_.erase(user);
+  }
+  return found;
+}
+
+std::optional<steady_time> presence_set::next_due() const {
+  if (due_.empty()) return std::nullopt;
+  return due_.begin()->first;
+}
+
+presence_set::state presence_set::query(user_id user, steady_time now) const {
+  auto found = users_.find(user);
+  if (found == users_.end()) return {};
+  const auto& who = found->second;
+  state answer;
+  answer.is_online = is_online(who, now);
+  answer.is_active = is_active(who, now);
+  answer.is_auto_away = answer.is_online && now - who.last_active >= limits_.away_after;
+  answer.is_manually_away = who.is_away;
+  for (const auto& each : who.devices) answer.connection_count += each.is_connected && each.counts_until > now;
+  answer.last_activity = who.last_activity;
+  return answer;
+}
+
+std::vector<user_id> presence_set::online_users(std::size_t count_max, steady_time now) const {
+  std::vector<user_id> online;
+  for (const auto& [user, who] : users_) {
+    if (online.size() == count_max) break;
+    if (is_online(who, now)) online.push_back(user);
+  }
+  return online;
+}
+
+bool presence_set::is_online(const person& who, steady_time now) const {
+  return std::any_of(who.devices.begin(), who.devices.end(), [&](const device& d) { return d.counts_until > now; });
+}
+
+bool presence_set::is_active(const person& who, steady_time now) const {
+  return !who.is_away && now - who.last_active < limits_.away_after && is_online(who, now);
+}
+
+void presence_set::drop_silent(person& who, steady_time now) {
+  session_count_ -= std::erase_if(who.devices, [&](const device& d) { return d.counts_until <= now; });
+}
+
+steady_time presence_set::may_send_from(const person& who, bool active) {
+  // That she is there is certain; that she isn't may only mean that her other devices haven't spoken yet.
+  return !who.shown && active ? steady_time::min() : who.hold_until;
+}
+
+/// The next moment at which something may be different; max if the person can be forgotten.
+steady_time presence_set::next_check(const person& who, steady_time now) const {
+  auto next = steady_time::max();
+  for (const auto& each : who.devices) next = std::min(next, each.counts_until);
+  if (bool active = is_active(who, now); active != who.shown)
+    next = std::min(next, std::max(now, may_send_from(who, active)));
+  else if (active)
+    next = std::min(next, who.last_active + limits_.away_after);
+  if (next != steady_time::max()) return next;
+  auto keep_until = std::max(who.keep_until, who.hold_until);  // else a person who flickers would be sent too often
+  return keep_until > now ? keep_until : next;
+}
+
+void presence_set::schedule(user_id user, person& who, steady_time at) {
+  if (who.due == at) return;
+  if (who.due != steady_time::max()) due_.erase({who.due, user});
+  who.due = at;
+  if (at != steady_time::max()) due_.insert({at, user});
+}
+
+void presence_set::reconsider(user_id user, person& who, steady_time now) {
+  // A check that comes too early finds nothing and looks for the next; so a heartbeat, which only puts things off,
+  // moves nothing here. Nothing left to wait for is settled at once.
+  auto next = std::min(who.due, next_check(who, now));
+  schedule(user, who, next == steady_time::max() ? now : next);
+}
+
+}  // namespace throng

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// PRESENCE SET: who of one bucket's users is there, and what has changed for those who watch. Pure data of one
+// PRESENCE BUCKET, not thread-safe.
+// A person is active while one of her devices is connected, she did something within `away_after`, and she isn't away
+// by hand. A device that lost its socket counts for `flap_delay` more, so that a quick reconnect isn't seen; one that
+// falls silent for `silent_after` is dropped. A person's state is sent at most once per `publish_interval`, and only if
+// it differs from what was sent before.
+// Bounded by users and devices per user.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "storage/model/ids.hpp"
+#include "storage/model/time.hpp"
+
+namespace throng {
+
+class presence_set {
+ public:
+  using duration = std::chrono::steady_clock::duration;
+  struct limits {
+    duration away_after = std::chrono::minutes(10);
+    duration flap_delay = std::chrono::seconds(10);
+    duration silent_after = std::chrono::minutes(3);
+    duration publish_interval = std::chrono::seconds(1);
+    duration recovery = std::chrono::seconds(90);  // longer than sessions' heartbeats are apart
+    std::size_t users_max = 100'000;
+    std::size_t devices_max = 100;  // per user; then the most silent one gives way
+  };
+
+  /// `started`: for `recovery` from then on, a person nobody has spoken of may have been shown as active before the
+  /// bucket came up here: that she is away is sent too then, at its end.
+  presence_set(limits bounds, steady_time started) : limits_(bounds), recovered_(started + bounds.recovery) {}
+
+  struct report {
+    user_id user;
+    session_id session;
+    std::uint32_t node = 0;
+    bool is_active = false;  // did something just now
+    bool is_away = false;    // by hand; counts only for a person who is new here
+    bool is_connected = false;
+  };
+  /// False if there are too many users.
+  bool online(const report& what, steady_time now, wall_time wall);
+  bool offline(user_id user, session_id session, steady_time now);
+  bool set_away(user_id user, bool is_away, steady_time now);
+
+  struct changes {
+    std::vector<user_id> active;
+    std::vector<user_id> away;
+  };
+  /// What watchers don't know yet. Call it at next_due() or later.
+  changes take_changes(steady_time now);
+  /// When take_changes() may have something to tell; none if nothing is going on.
+  std::optional<steady_time> next_due() const;
+
+  struct state {
+    bool is_active = false;
+    bool is_online = false;
+    bool is_auto_away = false;
+    bool is_manually_away = false;
+    std::uint32_t connection_count = 0;
+    std::int64_t last_activity = 0;  // seconds since 1970
+  };
+  /// A person nobody has spoken of is away and offline.
+  state query(user_id user, steady_time now) const;
+
+  std::size_t user_count() const { return users_.size(); }
+  std::size_t session_count() const { return session_count_; }
+  /// Some that are online.
+  std::vector<user_id> online_users(std::size_t count_max, steady_time now) const;
+
+ private:
+  struct device {
+    session_id session;
+    std::uint32_t node = 0;
+    bool is_connected = false;
+    steady_time counts_until{};  // unless something is heard of it
+  };
+  struct person {
+    std::vector<device> devices;
+    bool is_away = false;       // by hand
+    std::optional<bool> shown;  // as active, to those who watch; none: it isn't known here
+    steady_time last_active{};
+    std::int64_t last_activity = 0;
+    steady_time hold_until{};  // nothing is sent before
+    steady_time keep_until{};  // remembered even without a device
+    steady_time due = steady_time::max();
+  };
+
+  person* find_or_add(user_id user, steady_time now);
+  bool is_online(const person& who, steady_time now) const;
+  bool is_active(const person& who, steady_time now) const;
+  static steady_time may_send_from(const person& who, bool active);
+  void drop_silent(person& who, steady_time now);
+  steady_time next_check(const person& who, steady_time now) const;
+  void schedule(user_id user, person& who, steady_time at);
+  /// After a report: due at once if there is something to tell.
+  void reconsider(user_id user, person& who, steady_time now);
+
+  limits limits_;
+  steady_time recovered_;
+  std::unordered_map<user_id, person> users_;
+  std::set<std::pair<steady_time, user_id>> due_;  // one entry for each person whose `due` isn't max
+  std::size_t session_count_ = 0;
+};
+
+}  // namespace throng
