@@ -126,6 +126,7 @@ void beast_websocket::on_accepted(error_code ec) {
   if (interval.count() > 0) next_ping_ = loop_.now() + interval - interval / 4 * static_cast<int>(id_ % 64) / 64;
   rearm();
   guarded([this] { handler_->on_open(self()); });
+  if (loop_.is_stopping()) begin_stop();
   read();
 }
 

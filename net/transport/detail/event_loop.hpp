@@ -79,6 +79,7 @@ class event_loop final : public io_loop, public std::enable_shared_from_this<eve
 
   std::uint64_t inbox_refused() const { return inbox_refused_.load(std::memory_order_relaxed); }
 
+  bool is_stopping() const { return stop_at_.has_value(); }
   bool is_draining() const { return is_draining_.load(std::memory_order_relaxed); }
   /// HTTP answers say "Connection: close" from now on. Any thread.
   void drain() { is_draining_.store(true, std::memory_order_relaxed); }
