@@ -66,11 +66,15 @@ duration api_call::time_left() const {
 
 error api_call::missing_entity(entity_kind kind) {
   switch (kind) {
-    case entity_kind::channel: return {errc::channel_not_found, {}};
-    case entity_kind::user: return {errc::user_not_found, {}};
-    case entity_kind::workspace: return {errc::team_not_found, {}};
+    case entity_kind::channel:
+      return {errc::channel_not_found, {}};
+    case entity_kind::user:
+      return {errc::user_not_found, {}};
+    case entity_kind::workspace:
+      return {errc::team_not_found, {}};
     case entity_kind::session:
-    case entity_kind::presence: break;
+    case entity_kind::presence:
+      break;
   }
   return {errc::not_found, {}};
 }

@@ -19,17 +19,22 @@ namespace throng {
 
 /// What of the HTTP request matters to handlers.
 struct api_client {
-  std::string base_url;    // "http://127.0.0.1:8080", without a final slash
+  std::string base_url;  // "http://127.0.0.1:8080", without a final slash
   std::string user_agent;
   std::string authorization;
 };
 
 class api_call {
  public:
-  api_call(api_services& with, const api_method& what, arguments given_arguments, api_client from,
-           executor_ptr runs_on, steady_time until)
-      : services(with), method(what), given(std::move(given_arguments)), args(given), client(std::move(from)),
-        where(std::move(runs_on)), deadline(until) {}
+  api_call(api_services& with, const api_method& what, arguments given_arguments, api_client from, executor_ptr runs_on,
+           steady_time until)
+      : services(with),
+        method(what),
+        given(std::move(given_arguments)),
+        args(given),
+        client(std::move(from)),
+        where(std::move(runs_on)),
+        deadline(until) {}
   api_call(const api_call&) = delete;
   api_call& operator=(const api_call&) = delete;
 
@@ -44,11 +49,11 @@ class api_call {
 
   // -- the answer
   std::string reply_text;
-  json_writer reply{reply_text};       // inside an object already, behind "ok":true
-  std::string error_text;              // instead of an errc's name, if the handler fails
-  std::vector<std::string> messages;   // response_metadata.messages
+  json_writer reply{reply_text};      // inside an object already, behind "ok":true
+  std::string error_text;             // instead of an errc's name, if the handler fails
+  std::vector<std::string> messages;  // response_metadata.messages
   std::string warning;
-  std::string next_cursor;             // written by end_page()
+  std::string next_cursor;  // written by end_page()
   bool is_paged = false;
 
   team_id team() const { return who->team; }
@@ -115,7 +120,8 @@ task<std::vector<result<std::shared_ptr<const reply_of_t<Request>>>>> api_call::
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
       if (!outcomes[i]) {
         const auto& failure = outcomes[i].failure();
-        replies.emplace_back(failure.code == errc::not_found ? missing_entity(requests[begin + i].first.kind) : failure);
+        replies.emplace_back(failure.code == errc::not_found ? missing_entity(requests[begin + i].first.kind)
+                                                             : failure);
       } else if (auto typed = std::dynamic_pointer_cast<const reply_type>(*outcomes[i])) {
         replies.emplace_back(std::move(typed));
       } else {

@@ -16,8 +16,8 @@ struct method_figures {
   static constexpr std::array<std::uint32_t, 12> bounds_ms{1, 2, 5, 10, 20, 50, 100, 200, 500, 1'000, 5'000, 20'000};
 
   std::atomic<std::uint64_t> calls{0};
-  std::atomic<std::uint64_t> errors{0};       // ok:false, whatever the reason
-  std::atomic<std::uint64_t> failures{0};     // of these, those that are ours: internal_error, service_unavailable, …
+  std::atomic<std::uint64_t> errors{0};    // ok:false, whatever the reason
+  std::atomic<std::uint64_t> failures{0};  // of these, those that are ours: internal_error, service_unavailable, …
   std::atomic<std::uint64_t> ratelimited{0};
   std::atomic<std::uint64_t> latency_us_sum{0};
   std::array<std::atomic<std::uint64_t>, bounds_ms.size() + 1> latency{};  // calls in each bucket, not cumulated

@@ -15,8 +15,7 @@ constexpr std::size_t messages_max = 10;
 void add_cors(http_response& response) {
   // As Slack: pages of any origin may call with a token they hold; there are no cookies to steal.
   response.headers.push_back({"Access-Control-Allow-Origin", "*"});
-  response.headers.push_back(
-      {"Access-Control-Expose-Headers", "x-oauth-scopes, x-accepted-oauth-scopes, retry-after"});
+  response.headers.push_back({"Access-Control-Expose-Headers", "x-oauth-scopes, x-accepted-oauth-scopes, retry-after"});
 }
 
 http_response preflight() {
@@ -110,19 +109,23 @@ std::uint64_t short_hash(std::string_view text) { return std::hash<std::string_v
 
 errc client_code(errc code) {
   switch (code) {
-    case errc::deadline_exceeded: return errc::request_timeout;
+    case errc::deadline_exceeded:
+      return errc::request_timeout;
     case errc::overloaded:
     case errc::unavailable:
     case errc::quarantined:
     case errc::stale_epoch:
     case errc::wrong_owner:
     case errc::stopping:
-    case errc::storage_full: return errc::service_unavailable;
+    case errc::storage_full:
+      return errc::service_unavailable;
     case errc::conflict:
     case errc::not_found:
     case errc::too_old:
-    case errc::unknown_message: return errc::internal_error;
-    default: return code;
+    case errc::unknown_message:
+      return errc::internal_error;
+    default:
+      return code;
   }
 }
 
@@ -165,8 +168,7 @@ std::vector<std::pair<std::string_view, const method_figures*>> api_server::figu
 void api_server::handle(http_request request, http_responder responder) {
   auto where = make_loop_executor(responder.loop());
   auto shared = std::make_shared<http_responder>(std::move(responder));
-  handle(std::move(request), std::move(where),
-         [shared](http_response response) { shared->send(std::move(response)); });
+  handle(std::move(request), std::move(where), [shared](http_response response) { shared->send(std::move(response)); });
 }
 
 void api_server::handle(http_request request, executor_ptr where, std::function<void(http_response)> answer) {

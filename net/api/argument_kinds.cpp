@@ -74,6 +74,9 @@ result<> check_value(const argument& given, const argument_spec& spec) {
     case argument_kind::text:
       if (!is_scalar_text(given)) return wrong_type("a string", spec.name);
       return done;
+    case argument_kind::any:
+      if (given.kind == argument::kind_t::file) return wrong_type("a value", spec.name);
+      return done;
     case argument_kind::boolean: {
       const bool may_be = given.kind != argument::kind_t::file && given.kind != argument::kind_t::json;
       if (!may_be || !parse_boolean(given.value)) return wrong_type("a boolean", spec.name);

@@ -20,6 +20,7 @@ namespace throng {
 
 enum class argument_kind : std::uint8_t {
   text,
+  any,      // whatever JSON can say; no file
   boolean,  // true, false, True, False, 1, 0
   integer,  // a whole number; handlers clamp it
   limit,    // a whole number; negative: invalid_limit

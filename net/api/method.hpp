@@ -19,8 +19,8 @@ class api_call;
 struct api_method {
   std::string_view name;
   rate_tier tier = rate_tier::tier3;
-  caller_set callers = 0;       // 0: anybody, also without a token
-  std::string_view scopes;      // comma separated, any one is enough; empty: none needed
+  caller_set callers = 0;   // 0: anybody, also without a token
+  std::string_view scopes;  // comma separated, any one is enough; empty: none needed
   std::vector<argument_spec> arguments;
   /// Writes the members of its answer to call.reply, or fails. Runs on the connection's io thread; never blocks.
   task<result<>> (*handler)(api_call& call) = nullptr;

@@ -35,7 +35,9 @@ task<result<>> revoke(api_call& call) {
     co_return done;
   }
   const auto hash = call.who->hash;
-  std::function<result<token_record>(store_reader&)> query = [hash](store_reader& reader) { return reader.token(hash); };
+  std::function<result<token_record>(store_reader&)> query = [hash](store_reader& reader) {
+    return reader.token(hash);
+  };
   auto row = co_await call.read<token_record>(std::move(query));
   if (!row) co_return row.failure();
   row->is_revoked = true;
@@ -70,7 +72,11 @@ std::span<const api_method> auth_methods() {
   static const std::vector<api_method> methods{
       {"auth.test", rate_tier::tier4, anybody, {}, {}, test},
       {"auth.revoke", rate_tier::tier3, people, {}, {{"test", boolean}}, revoke},
-      {"auth.teams.list", rate_tier::tier2, people, {}, {{"limit", limit}, {"cursor"}, {"include_icon", boolean}},
+      {"auth.teams.list",
+       rate_tier::tier2,
+       people,
+       {},
+       {{"limit", limit}, {"cursor"}, {"include_icon", boolean}},
        teams_list},
   };
   return methods;

@@ -16,9 +16,12 @@ bool is_direct(std::uint64_t id) { return kind_of(channel_id{id}) != channel_kin
 
 bool is_wanted(std::uint64_t id, const conversation_types& types) {
   switch (kind_of(channel_id{id})) {
-    case channel_kind::im: return types.with_im;
-    case channel_kind::mpim: return types.with_mpim;
-    case channel_kind::channel: return types.with_public || types.with_private;
+    case channel_kind::im:
+      return types.with_im;
+    case channel_kind::mpim:
+      return types.with_mpim;
+    case channel_kind::channel:
+      return types.with_public || types.with_private;
   }
   return false;
 }
@@ -113,10 +116,11 @@ task<result<conversation_page>> list_conversations(api_call& call, conversation_
   }
 
   if (!is_past_channels && (filter.types.with_public || filter.types.with_private)) {
-    // Named: g++ 12 destroys temporaries of awaited calls twice.
-    auto ids = filter.member ? of_member : std::vector<std::uint64_t>{};
-    auto added = filter.member ? co_await add_member_channels(call, filter, std::move(ids), *position, limit, page)
-                               : co_await add_visible_channels(call, filter, *position, limit, page);
+    result<bool> added = false;
+    if (filter.member)
+      added = co_await add_member_channels(call, filter, of_member, *position, limit, page);
+    else
+      added = co_await add_visible_channels(call, filter, *position, limit, page);
     if (!added) co_return added.failure();
     if (*added) {
       if (page.next_cursor.empty() && !page.channels.empty())

@@ -119,8 +119,8 @@ task<result<>> conversation_history(api_call& call) {
   request.set_oldest(oldest.micros);
   request.set_latest(latest.micros);
   request.set_inclusive(inclusive);
-  request.set_limit(call.limit(static_cast<std::uint32_t>(call.args.integer("count", 100, 1, history_page_max)),
-                               history_page_max));
+  request.set_limit(
+      call.limit(static_cast<std::uint32_t>(call.args.integer("count", 100, 1, history_page_max)), history_page_max));
   request.set_oldest_first(is_forward);
   auto page = co_await call.ask(key_of(call.args.channel("channel")), std::move(request));
   if (!page) co_return page.failure();
@@ -187,15 +187,26 @@ std::span<const api_method> conversation_read_methods() {
     return specs;
   }();
   static const std::vector<api_method> methods{
-      {"conversations.list", rate_tier::tier2, people, read_scopes,
-       {{"types"}, {"exclude_archived", boolean}, {"limit", limit}, {"cursor"}, {"team_id", team}}, list},
-      {"conversations.info", rate_tier::tier3, people, read_scopes,
+      {"conversations.list",
+       rate_tier::tier2,
+       people,
+       read_scopes,
+       {{"types"}, {"exclude_archived", boolean}, {"limit", limit}, {"cursor"}, {"team_id", team}},
+       list},
+      {"conversations.info",
+       rate_tier::tier3,
+       people,
+       read_scopes,
        {{"channel", channel, required}, {"include_num_members", boolean}, {"include_locale", boolean}},
        conversation_info},
       {"conversations.history", rate_tier::tier4, people, history_scopes, history_arguments(), conversation_history},
       {"conversations.replies", rate_tier::tier4, people, history_scopes, replies_arguments, conversation_replies},
-      {"conversations.members", rate_tier::tier4, people, read_scopes,
-       {{"channel", channel, required}, {"limit", limit}, {"cursor"}}, members},
+      {"conversations.members",
+       rate_tier::tier4,
+       people,
+       read_scopes,
+       {{"channel", channel, required}, {"limit", limit}, {"cursor"}},
+       members},
   };
   return methods;
 }

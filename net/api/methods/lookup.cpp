@@ -184,7 +184,8 @@ task<result<channel_id>> resolve_channel(api_call& call, std::string text) {
   }
   if (!others.empty()) {
     auto opened = co_await open_direct(call, std::move(others));
-    if (!opened) co_return opened.code() == errc::user_not_found ? error{errc::channel_not_found, {}} : opened.failure();
+    if (!opened)
+      co_return opened.code() == errc::user_not_found ? error{errc::channel_not_found, {}} : opened.failure();
     co_return channel_id{opened->channel.id()};
   }
 
