@@ -83,22 +83,31 @@ std::optional<entity_kind> parse_entity_kind(std::string_view text) {
   return std::nullopt;
 }
 
+namespace {
+
+/// The letter in front says what it is.
+std::optional<entity_key> key_of_id(std::string_view text) {
+  if (auto channel = parse_id<channel_id>(text)) return key_of(*channel);
+  if (auto user = parse_id<user_id>(text)) return key_of(*user);
+  if (auto team = parse_id<team_id>(text)) return key_of(*team);
+  if (auto session = parse_id<session_id>(text)) return key_of(*session);
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<entity_key> parse_entity_key(std::string_view text) {
   const auto colon = text.find(':');
-  const auto kind = colon == std::string_view::npos ? std::nullopt : parse_entity_kind(text.substr(0, colon));
-  if (colon != std::string_view::npos && !kind) return std::nullopt;
-  const auto id = colon == std::string_view::npos ? text : text.substr(colon + 1);
-  if (kind == entity_kind::presence) {
-    auto number = parse_number(id);
-    return number ? std::optional(entity_key{*kind, *number}) : std::nullopt;
+  if (colon == std::string_view::npos) return key_of_id(text);
+  const auto kind = parse_entity_kind(text.substr(0, colon));
+  if (!kind) return std::nullopt;
+  const auto id = text.substr(colon + 1);
+  if (*kind == entity_kind::presence) {
+    if (auto number = parse_number(id)) return entity_key{*kind, *number};
+    return std::nullopt;
   }
-  std::optional<entity_key> key;
-  if (auto channel = parse_id<channel_id>(id)) key = key_of(*channel);
-  if (auto user = parse_id<user_id>(id)) key = key_of(*user);
-  if (auto team = parse_id<team_id>(id)) key = key_of(*team);
-  if (auto session = parse_id<session_id>(id)) key = key_of(*session);
-  if (kind && key && key->kind != *kind) return std::nullopt;
-  return key;
+  const auto key = key_of_id(id);
+  return key && key->kind == *kind ? key : std::nullopt;
 }
 
 std::optional<std::chrono::milliseconds> parse_shell_duration(std::string_view text) {
