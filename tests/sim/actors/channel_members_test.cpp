@@ -80,6 +80,7 @@ TEST_CASE("channel: what was never made is not found, by any request") {
 
 TEST_CASE("channel: a failed creation leaves nothing, and can be repeated") {
   channel_town town;
+  CHECK(town.refusal(channel_town::text(ann, "x"), secret) == errc::channel_not_found);  // active by now
   town.node.faults().commits.fail(1);
   CHECK(town.refusal(channel_town::creation(secret), secret) == errc::service_unavailable);
   CHECK(town.refusal(channel_town::text(ann, "x"), secret) == errc::channel_not_found);
