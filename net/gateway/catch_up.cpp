@@ -8,17 +8,25 @@ namespace throng {
 namespace {
 /// What one held event costs beside its frame, which is shared with others.
 constexpr std::size_t held_overhead_bytes = sizeof(arrival);
+
+/// Whether whoever is at `at` has had `what`. A newer epoch may begin lower: it never is a repetition.
+bool is_had(stream_position what, stream_position at) { return what.seq <= at.seq && what.epoch <= at.epoch; }
 }  // namespace
 
 catch_up::next catch_up::take(arrival event, std::vector<arrival>& out) {
   if (!event.is_numbered()) {
-    if (is_settled_)
+    if (is_settled_ || is_adrift_)
       out.push_back(std::move(event));
     else if (event.source->priority == delivery_class::message)
       hold(std::move(event));  // typing would be stale by then
-    return is_settled_ ? next::settled : next::ask;
+    return is_settled_ || is_adrift_ ? next::settled : next::ask;
   }
-  newest_ = event.position();
+  if (!is_had(event.position(), newest_)) newest_ = event.position();
+  if (is_adrift_) {
+    if (is_had(event.position(), after_)) return next::settled;
+    hold(std::move(event));
+    return next::lost;
+  }
   if (!is_settled_) {
     hold(std::move(event));
     return next::ask;
@@ -29,7 +37,7 @@ catch_up::next catch_up::take(arrival event, std::vector<arrival>& out) {
     out.push_back(std::move(event));
     return next::settled;
   }
-  if (at.seq <= after_.seq && at.epoch <= after_.epoch) return next::settled;  // a repetition
+  if (is_had(at, after_)) return next::settled;
   is_settled_ = false;
   hold(std::move(event));
   return next::ask;
@@ -76,18 +84,36 @@ catch_up::next catch_up::release_held(std::vector<arrival>& out) {
   return is_settled_ ? next::settled : next::ask;
 }
 
-stream_position catch_up::on_lost(std::vector<arrival>& out) {
-  is_settled_ = true;
+stream_position catch_up::on_lost(std::vector<arrival>& out, stream_position reached) {
   idle_rounds_ = 0;
-  stream_position behind_gap = newest_;
-  bool is_first = true;
-  after_ = newest_;
+  // Of the held events the last dense run can follow the gap.
+  std::vector<arrival> run;
+  stream_position behind_gap;
+  auto last = after_;
   for (auto& event : held_) {
-    if (event.is_numbered() && std::exchange(is_first, false))
-      behind_gap = {event.source->epoch, event.source->seq - 1};
-    out.push_back(std::move(event));
+    if (event.is_numbered()) {
+      const auto at = event.position();
+      if (is_had(at, last)) continue;
+      if (!behind_gap.is_known() || at.seq != last.seq + 1) {
+        run.clear();
+        behind_gap = {at.epoch, at.seq - 1};
+      }
+      last = at;
+    }
+    run.push_back(std::move(event));
   }
   forget_held();
+  if (behind_gap.is_known()) {
+    after_ = last;
+  } else {
+    for (const auto known : {newest_, reached})
+      if (known.is_known() && !is_had(known, last)) behind_gap = last = known;
+    if (!behind_gap.is_known() && reached.is_known() && reached == after_) behind_gap = after_;
+    if (behind_gap.is_known()) after_ = behind_gap;
+  }
+  is_settled_ = behind_gap.is_known();
+  is_adrift_ = !is_settled_;
+  for (auto& event : run) out.push_back(std::move(event));
   return behind_gap;
 }
 

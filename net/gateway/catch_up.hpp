@@ -32,17 +32,20 @@ class catch_up {
   stream_position after() const { return after_; }
   bool is_settled() const { return is_settled_; }
 
-  /// A live event of the stream. Appends to `out` what is due: nothing before it has settled. Lost events are noticed
-  /// (`next::ask`), repeated ones left out.
+  /// A live event of the stream. Appends to `out` what is due: nothing before it has settled. Missing events are
+  /// noticed
+  /// (`ask`), repeated ones left out. `lost`: call on_lost().
   next take(arrival event, std::vector<arrival>& out);
 
   /// The answer to a Replay after after(): its events in order, and the stream's position when it answered. `lost`:
   /// call on_lost().
   next on_page(epoch_t epoch, seq_t end_seq, std::span<const arrival> events, std::vector<arrival>& out);
 
-  /// The stream can't tell what is missing. Returns the position behind the gap, unknown if nothing tells; after the
-  /// gap come the events in `out`.
-  stream_position on_lost(std::vector<arrival>& out);
+  /// The stream can't tell what is missing. Returns the position behind the gap; in `out` is what follows it.
+  /// `reached`: all up to there has been published for sure, if the owner knows. If nothing tells where the gap ends,
+  /// the position is unknown, and the next event brings a second gap (take() returns `lost`): the client may have read
+  /// the history before events that were lost after the first.
+  stream_position on_lost(std::vector<arrival>& out, stream_position reached = {});
 
   std::size_t held_bytes() const { return held_bytes_; }
 
@@ -52,12 +55,13 @@ class catch_up {
   void forget_held();
 
   stream_position after_;
-  stream_position newest_;  // of all live events seen
+  stream_position newest_;  // of all live events that came
   catch_up_limits limits_;
   std::vector<arrival> held_;
   std::size_t held_bytes_ = 0;
   unsigned idle_rounds_ = 0;
   bool is_settled_ = false;
+  bool is_adrift_ = false;  // behind a gap of unknown end
 };
 
 }  // namespace throng

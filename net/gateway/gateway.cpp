@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/gateway/gateway.hpp"
 
+#include <map>
 #include <utility>
 
 #include "net/gateway/rtm.hpp"
@@ -68,6 +69,36 @@ gateway_figures gateway::figures() const {
   all.resyncs = c.resyncs;
   all.failed_boots = c.failed_boots;
   return all;
+}
+
+void gateway::streams(std::function<void(std::vector<gateway_stream>)> done) const {
+  // Loops are visited one after the other, so that nothing is shared.
+  struct visit {
+    std::shared_ptr<rtm_services> rtm;
+    std::function<void(std::vector<gateway_stream>)> done;
+    std::map<entity_key, gateway_stream> all;
+
+    static void next(std::shared_ptr<visit> self, std::size_t index) {
+      if (index < self->rtm->fan->loop_count()) {
+        auto& loop = self->rtm->fan->loop(index);
+        loop.post_always([self = std::move(self), index] {
+          self->rtm->fan->on_loop(index).for_each_open_stream(
+              [&](entity_key stream, std::size_t readers, bool is_catching_up) {
+                auto& one = self->all[stream];
+                one.stream = stream;
+                one.connections += readers;
+                one.is_catching_up |= is_catching_up;
+              });
+          next(self, index + 1);
+        });
+        return;
+      }
+      std::vector<gateway_stream> list;
+      for (auto& [stream, one] : self->all) list.push_back(one);
+      self->done(std::move(list));
+    }
+  };
+  visit::next(std::make_shared<visit>(visit{rtm_, std::move(done), {}}), 0);
 }
 
 const bot_directory& gateway::bots() const { return rtm_->fan->bots(); }

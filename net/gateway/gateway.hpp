@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -33,6 +34,13 @@ struct gateway_figures {
   std::uint64_t failed_boots = 0;
 };
 
+/// A stream with local readers, for the shell.
+struct gateway_stream {
+  entity_key stream;
+  std::size_t connections = 0;
+  bool is_catching_up = false;  // some of them
+};
+
 class gateway {
  public:
   /// `loops`: all of the server's, in their order.
@@ -50,6 +58,8 @@ class gateway {
   void drain();
 
   gateway_figures figures() const;
+  /// `done` is called once, on an io thread.
+  void streams(std::function<void(std::vector<gateway_stream>)> done) const;
   const bot_directory& bots() const;
 
  private:

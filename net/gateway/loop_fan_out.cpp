@@ -277,8 +277,14 @@ void loop_fan_out::accept(arrival event, steady_time now) {
   if (index == key_index::none) return;  // its last reader has just gone
   auto& s = streams_[index];
   if (s.more && s.more->own) {
-    std::vector<arrival> none_yet;
-    s.more->own->take(std::move(event), none_yet);
+    std::vector<arrival> due;
+    const auto then = s.more->own->take(std::move(event), due);
+    const auto key = s.key;
+    auto own = std::move(s.more->own);  // so that what is due is passed on, not held again
+    pass_on_all(index, due, now);
+    if (!is_open(index, key)) return;
+    more(streams_[index]).own = std::move(own);
+    if (then == catch_up::next::lost) lose_stream(index, now);
     return;
   }
   if (event.is_numbered()) {
@@ -366,7 +372,9 @@ void loop_fan_out::feed_followers(std::uint32_t index, const arrival& event, ste
     std::vector<arrival> out;
     const auto then = each->cursor.take(event, out);
     if (!out.empty()) send_to(at, index, out, now);
-    if (then == catch_up::next::ask && is_open(index, key) && find_follower(index, at)) ask_for(index, at, now);
+    if (!is_open(index, key) || !find_follower(index, at)) continue;
+    if (then == catch_up::next::ask && each->is_begun) ask_for(index, at, now);
+    if (then == catch_up::next::lost) lose(index, at, now);
   }
   if (is_open(index, key)) promote(index);
 }
@@ -403,8 +411,9 @@ void loop_fan_out::promote(std::uint32_t index) {
   const auto is_there = [&](const follower& each) {
     const auto& s = streams_[index];
     if (!each.cursor.is_settled() || s.more->own) return false;
-    // A replay tells of events that are still on their way here: whoever is live must get them yet.
-    return s.at.is_known() ? s.at.seq >= each.cursor.after().seq : s.live.empty();
+    // Ahead of the stream it may be, for a replay tells of events that are still on their way here; behind it while it
+    // is yet to be fed.
+    return s.at.is_known() ? s.at.seq == each.cursor.after().seq : s.live.empty();
   };
   auto& s = streams_[index];
   if (!s.more || std::none_of(s.more->followers.begin(), s.more->followers.end(), is_there)) return;
@@ -539,16 +548,25 @@ void loop_fan_out::continue_stream(std::uint32_t index, catch_up::next then, std
 void loop_fan_out::lose_stream(std::uint32_t index, steady_time now) {
   const auto key = streams_[index].key;
   std::vector<arrival> held;
-  const auto behind = streams_[index].more->own->on_lost(held);
-  streams_[index].more->own.reset();
+  auto own = std::move(streams_[index].more->own);
+  const auto behind = own->on_lost(held);
   flush(index);
   streams_[index].at = behind;
+  if (!own->is_settled()) streams_[index].more->own = std::move(own);  // its end is unknown: the next event tells
   ++figures_.gaps;
   const auto frame = source_.gap_frame(key, behind);
   const auto readers = streams_[index].live;
   for (const auto at : readers) deliver(at, frame, delivery::message, 1);
   for (const auto at : readers)
     if (is_open(index, key) && readers_[at].reader) readers_[at].reader->on_gap(key);
+  if (!is_open(index, key)) return;
+  // Followers that thought they were there are in the gap too.
+  std::vector<slot> behind_it;
+  if (behind.is_known() && streams_[index].more)
+    for (const auto& each : streams_[index].more->followers)
+      if (each.cursor.is_settled() && each.cursor.after().seq < behind.seq) behind_it.push_back(each.at);
+  for (const auto at : behind_it)
+    if (is_open(index, key) && find_follower(index, at)) lose(index, at, now);
   if (!is_open(index, key)) return;
   pass_on_all(index, held, now);
   if (is_open(index, key)) tidy(streams_[index]);
@@ -577,8 +595,7 @@ void loop_fan_out::lose(std::uint32_t index, slot at, steady_time now) {
   auto* who = find_follower(index, at);
   who->is_lost = false;
   std::vector<arrival> held;
-  auto behind = who->cursor.on_lost(held);
-  if (!behind.is_known()) behind = streams_[index].at;
+  const auto behind = who->cursor.on_lost(held, streams_[index].at);
   ++figures_.gaps;
   deliver(at, source_.gap_frame(key, behind), delivery::message, 1);
   if (readers_[at].reader) readers_[at].reader->on_gap(key);

@@ -119,6 +119,16 @@ class loop_fan_out {
       if (place.reader) each(*place.reader);
   }
 
+  /// For the shell: `each(entity_key stream, std::size_t readers, bool is_catching_up)`.
+  template <class Function>
+  void for_each_open_stream(Function each) const {
+    for (const auto& one : streams_) {
+      if (index_.find(one.key) != static_cast<std::uint32_t>(&one - streams_.data())) continue;  // a free place
+      const auto followers = one.more ? one.more->followers.size() : 0;
+      each(one.key, one.live.size() + followers, followers > 0 || !one.is_ready);
+    }
+  }
+
   // -- what comes in
 
   /// A turn's events, and the streams of which some were dropped before they came here.
