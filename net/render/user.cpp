@@ -65,6 +65,7 @@ void render_user(json_writer& w, const UserData& user, const user_view& view) {
   if (!user.is_bot()) w.member("is_email_confirmed", !user.profile().email().empty());
   w.member("updated", user.updated());
   if (view.with_locale) w.member("locale", user.locale().empty() ? std::string("en-US") : user.locale());
+  if (!view.presence.empty()) w.member("presence", view.presence);
   w.end_object();
 }
 

@@ -2,6 +2,8 @@
 // People and bot users as Slack's user and profile objects. Pure.
 #pragma once
 
+#include <string_view>
+
 #include "net/render/json.hpp"
 
 namespace throng {
@@ -11,8 +13,9 @@ class Profile;
 class UserData;
 
 struct user_view {
-  bool with_email = true;    // the viewer's token has users:read.email
-  bool with_locale = false;  // include_locale
+  bool with_email = true;       // the viewer's token has users:read.email
+  bool with_locale = false;     // include_locale
+  std::string_view presence{};  // "active", "away"; empty: left out
 };
 
 /// The whole object of users.info, users.list and user_change.
