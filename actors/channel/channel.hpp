@@ -104,7 +104,8 @@ class channel final : public entity {
   void announce_settings(channel_change& change, ChannelChanged::Kind kind, const Caller& caller) const;
 
   // -- channel_posts.cpp
-  task<result<PostReply>> reply_to_thread(const PostRequest& request);
+  task<result<PostReply>> post_in_turn(const PostRequest& request);
+  task<result<message_ts>> find_root(message_ts asked);
   task<result<PostReply>> post_now(const PostRequest& request, message_ts root);
   task<result<PostReply>> answer_again(const PostRequest& request, message_ts ts);
   task<result<PostReply>> update_now(const UpdateRequest& request);

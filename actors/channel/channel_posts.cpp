@@ -29,21 +29,28 @@ task<result<PostReply>> channel::post(const PostRequest& request, const envelope
   if (request.client_msg_id().size() > client_msg_id_bytes_max)
     return refuse<PostReply>({errc::invalid_arguments, "client_msg_id is too long"});
   message_ts root{request.thread_ts()};
-  auto is_ready = !root || roots_.use(root);
-  auto user = request.caller().user();
-  if (is_ready && !senders_.is_busy(user)) return post_now(request, root);
-  return senders_.run(self().mailbox(), user, is_ready ? post_now(request, root) : reply_to_thread(request));
+  auto is_known = !root || roots_.use(root);
+  if (is_known && !senders_.is_busy(request.caller().user())) return post_now(request, root);
+  return post_in_turn(request);
 }
 
-task<result<PostReply>> channel::reply_to_thread(const PostRequest& request) {
+// Only finding the root is done in turn: post_now() then numbers the post before the next one's turn begins, and
+// doesn't keep it waiting for the commit.
+task<result<PostReply>> channel::post_in_turn(const PostRequest& request) {
   message_ts asked{request.thread_ts()};
-  if (roots_.use(asked)) co_return co_await post_now(request, asked);
+  auto root = co_await senders_.run(self().mailbox(), request.caller().user(), find_root(asked));
+  if (!root) co_return root.failure();
+  co_return co_await post_now(request, *root);
+}
+
+task<result<message_ts>> channel::find_root(message_ts asked) {
+  if (!asked || roots_.use(asked)) co_return asked;
   auto before = removals_;
   auto is_settled = removals_ == removals_committed_;
   auto root = co_await query<message_ts>(&read_root, asked);
-  if (!root) co_return root.failure();
-  if (is_settled && before == removals_) roots_.add(*root);  // else it may have been deleted behind the read
-  co_return co_await post_now(request, *root);
+  // Else it may have been deleted behind the read.
+  if (root && is_settled && before == removals_) roots_.add(*root);
+  co_return root;
 }
 
 task<result<PostReply>> channel::post_now(const PostRequest& request, message_ts root) {

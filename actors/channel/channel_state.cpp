@@ -89,8 +89,8 @@ result<> channel_state::may_be_invited(const Caller& caller, user_id guest) cons
 }
 
 // Who made the channel, and admins.
-bool channel_state::is_restricted_to_managers(const Caller& caller) const {
-  return !caller.is_admin() && caller.user() != data_.creator();
+bool channel_state::is_manager(const Caller& caller) const {
+  return caller.is_admin() || caller.user() == data_.creator();
 }
 
 result<> channel_state::may_kick(const Caller& caller, user_id target) const {
@@ -100,7 +100,7 @@ result<> channel_state::may_kick(const Caller& caller, user_id target) const {
   if (target.value == caller.user()) return errc::cant_kick_self;
   if (data_.is_general()) return errc::cant_kick_from_general;
   // As Slack has it by default: members of a private channel manage it among themselves.
-  if (!data_.is_private() && is_restricted_to_managers(caller)) return errc::restricted_action;
+  if (!data_.is_private() && !is_manager(caller)) return errc::restricted_action;
   if (!members_.contains(target)) return errc::not_in_channel;
   return done;
 }
@@ -110,7 +110,7 @@ result<> channel_state::may_rename(const Caller& caller) const {
   if (is_direct()) return errc::method_not_supported_for_channel_type;
   if (!is_member(caller) && !caller.is_admin()) return errc::not_in_channel;
   if (data_.is_archived()) return errc::is_archived;
-  if (is_restricted_to_managers(caller)) return errc::not_authorized;
+  if (!is_manager(caller)) return errc::not_authorized;
   return done;
 }
 

@@ -67,7 +67,7 @@ class channel_state {
   bool unpin(message_ts ts);
 
  private:
-  bool is_restricted_to_managers(const Caller& caller) const;
+  bool is_manager(const Caller& caller) const;
 
   channel_limits limits_;
   ChannelData data_;

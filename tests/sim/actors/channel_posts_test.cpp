@@ -251,7 +251,8 @@ TEST_CASE("channel: what can't be replayed is an explicit too_old") {
   town.node.crash_and_restart();
   CHECK(town.refusal(town.missed(ann, end - 4, 3)) == errc::too_old);
   CHECK(town.refusal(town.missed(ann, end - 3, 3)) == errc{});
-  auto trimmed = town.node.rows().trim_events(wall_time::max(), 1'000);
+  std::vector trim{commit_unit{{}, {trim_events{wall_time::max(), 1'000, nullptr}}}};
+  auto trimmed = town.node.rows().commit(trim);
   REQUIRE(trimmed.ok());
   CHECK(town.refusal(town.missed(ann, 0)) == errc::too_old);
 }
@@ -331,6 +332,26 @@ TEST_CASE("channel: posts of one person stay in order though one of them has to 
     REQUIRE(answers[each].ok());
     CHECK((*answers[each])->message().seq() == root.seq() + 1 + each);
   }
+}
+
+TEST_CASE("channel: posts behind one that looks for its thread don't wait for its commit") {
+  channel_town town;
+  auto root = town.post(ann, "root");
+  town.node.crash_and_restart();
+  town.info(ann);  // active
+  auto commits = town.node.faults().commits.calls();
+  town.node.hold_commits(true);
+  std::vector<answer_t> answers(20, errc::internal_error);
+  for (std::size_t each = 0; each < answers.size(); ++each)
+    town.node.ask_later(key_of(plans), channel_town::text(ann, "x", each == 0 ? root.ts() : 0), &answers[each]);
+  town.node.settle();
+  town.node.hold_commits(false);
+  town.node.settle();
+  for (std::size_t each = 0; each < answers.size(); ++each) {
+    REQUIRE(answers[each].ok());
+    CHECK((*answers[each])->message().seq() == root.seq() + 1 + each);
+  }
+  CHECK(town.node.faults().commits.calls() == commits + 1);
 }
 
 TEST_CASE("channel: the hot path reads nothing from the store and commits one row") {
