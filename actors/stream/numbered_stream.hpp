@@ -25,7 +25,7 @@ class numbered_stream {
  public:
   numbered_stream(entity_context& self, const numbered_stream_options& options);
 
-  /// Learns from the store where the stream ends. Once, before anything else.
+  /// Learns from the store where the stream ends. Once, and before the entity reads its own rows.
   task<result<>> load();
 
   /// Commits `ops` together with `events`, and publishes them. To be awaited at once, right after the entity has

@@ -55,6 +55,12 @@ UserData public_part(UserData user) {
   return user;
 }
 
+ChannelData public_part(ChannelData channel) {
+  channel.clear_is_pending();
+  channel.clear_reserved_name();
+  return channel;
+}
+
 // -- people
 // ------------------------------------------------------------------------------------------------------------
 
