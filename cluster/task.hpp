@@ -135,7 +135,9 @@ inline detached run_detached(task<void> work) {
   }
 }
 
-/// A coroutine that waits for a callback. resume() continues it; if it goes away unresumed, so does the whole chain.
+/// A coroutine that waits for a callback's value. resume() continues it; if it goes away unresumed, so does the whole
+/// chain. The value is kept here and not in the coroutine's frame: this lives as long as somebody may still set it.
+template <class T>
 class suspension {
  public:
   suspension(std::coroutine_handle<> leaf, std::coroutine_handle<> root) : leaf_(leaf), root_(root) {}
@@ -145,9 +147,14 @@ class suspension {
     if (leaf_) root_.destroy();
   }
   void resume() {
+    if (!leaf_) return;
     std::exchange(leaf_, nullptr).resume();
     rethrow_escaped();
   }
+  /// The coroutine goes on by itself, with an exception: a call that comes all the same finds nobody.
+  void forget() noexcept { leaf_ = nullptr; }
+
+  std::optional<T> value;
 
  private:
   std::coroutine_handle<> leaf_;
@@ -183,25 +190,27 @@ class callback_awaitable {
   bool await_ready() const noexcept { return false; }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> leaf) {
-    auto held = std::make_shared<detail::suspension>(leaf, leaf.promise().root);
-    // As soon as `done` is called this object may be gone: it lives in the coroutine's frame.
+    auto held = std::make_shared<detail::suspension<T>>(leaf, leaf.promise().root);
+    suspension_ = held.get();  // not shared: it owns the frame in which this object lives
+    // As soon as `done` is called this object may be gone.
     auto where = std::move(where_);
     auto start = std::move(start_);
-    std::optional<T>* slot = &value_;
-    start(std::function<void(T)>([held = std::move(held), where, slot](T value) mutable {
-      auto shared = std::make_shared<T>(std::move(value));
-      where->post([held = std::move(held), slot, shared = std::move(shared)] {
-        slot->emplace(std::move(*shared));
-        held->resume();
-      });
-    }));
+    try {
+      start(std::function<void(T)>([held, where = std::move(where)](T value) mutable {
+        held->value.emplace(std::move(value));
+        where->post([held = std::move(held)] { held->resume(); });
+      }));
+    } catch (...) {
+      held->forget();
+      throw;
+    }
   }
-  T await_resume() { return std::move(*value_); }
+  T await_resume() { return std::move(*suspension_->value); }
 
  private:
   executor_ptr where_;
   Start start_;
-  std::optional<T> value_;
+  detail::suspension<T>* suspension_ = nullptr;
 };
 
 template <class T, class Start>

@@ -99,4 +99,50 @@ TEST_CASE("task: an exception comes out of the job that caused it, and the frame
   CHECK_THROWS_WITH(spawn(at_once()), "at once");
 }
 
+TEST_CASE("task: a callback that is dropped before it is stored takes the chain with it at once") {
+  auto jobs = std::make_shared<job_list>();
+  int alive = 0;
+  auto deserted = [](executor_ptr where, int& count) -> task<void> {
+    counted guard(count);
+    co_await await_callback<int>(where, [](std::function<void(int)>) {});
+    FAIL("nobody has called it");
+  };
+  spawn(deserted(jobs, alive));
+  CHECK(alive == 0);
+  CHECK(jobs->jobs.empty());
+}
+
+TEST_CASE("task: one that is called before it is stored goes on through its executor too") {
+  auto jobs = std::make_shared<job_list>();
+  int alive = 0, heard = 0;
+  auto hasty = [](executor_ptr where, int& count, int& into) -> task<void> {
+    counted guard(count);
+    into = co_await await_callback<int>(where, [](std::function<void(int)> call) { call(7); });
+  };
+  spawn(hasty(jobs, alive, heard));
+  CHECK(heard == 0);
+  jobs->run();
+  CHECK(heard == 7);
+  CHECK(alive == 0);
+}
+
+TEST_CASE("task: when starting throws, the coroutine hears of it, and a call that comes all the same finds nobody") {
+  auto jobs = std::make_shared<job_list>();
+  std::function<void(int)> kept;
+  int alive = 0;
+  auto failing = [](executor_ptr where, std::function<void(int)>* keep, int& count) -> task<void> {
+    counted guard(count);
+    co_await await_callback<int>(where, [&](std::function<void(int)> call) {
+      *keep = std::move(call);
+      throw std::runtime_error("it didn't start");
+    });
+  };
+  CHECK_THROWS_WITH(spawn(failing(jobs, &kept, alive)), "it didn't start");
+  CHECK(alive == 0);
+  kept(1);
+  kept = nullptr;
+  jobs->run();
+  CHECK(alive == 0);
+}
+
 }  // namespace throng
