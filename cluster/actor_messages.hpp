@@ -19,14 +19,20 @@ namespace throng {
 
 /// What a SLOT and one incarnation of an entity both see. The SLOT alone adds to `mailbox`, so that zero there and in
 /// `waiting` means: nothing is going on, and nothing can begin but through the SLOT.
+///
+/// `commits` and `has_ended` are for the successor: it starts when the commits of an ended incarnation have been
+/// answered. The entity sets has_ended before the SLOT reads commits, and a commit's callback counts it off before it
+/// reads has_ended (both sequentially consistent), so one of the two always sees the other.
 struct entity_cell {
   explicit entity_cell(entity_key name) : key(name) {}
   const entity_key key;
   std::atomic<std::uint32_t> mailbox{0};  // envelopes and wakes sent, not yet handled
   std::atomic<std::uint32_t> waiting{0};  // asks, commits, reads and their continuations
+  std::atomic<std::uint32_t> commits{0};  // not answered yet
   std::atomic<std::uint64_t> messages{0};
   std::atomic<bool> stays_active{false};
   std::atomic<bool> is_loading{true};
+  std::atomic<bool> has_ended{false};
 };
 using entity_cell_ptr = std::shared_ptr<entity_cell>;
 
@@ -34,7 +40,9 @@ using entity_cell_ptr = std::shared_ptr<entity_cell>;
 // ------------------------------------------------------------------------------------------------
 
 struct entity_wake {};
-struct entity_quit {};
+struct entity_quit {
+  bool is_reported = false;  // the SLOT waits for its end
+};
 struct entity_look {
   std::function<void(result<message_ptr>)> done;
 };
@@ -55,11 +63,15 @@ struct slot_wake {
   entity_key key;
   steady_time when;
 };
-/// An incarnation has ended, or is about to.
+/// An incarnation has ended.
 struct slot_entity_ended {
-  enum class cause_t : std::uint8_t { load_failed, commit_failed, crashed } cause{};
+  enum class cause_t : std::uint8_t { stopped, load_failed, commit_failed, crashed } cause{};
   entity_cell_ptr cell;
   std::string reason;
+};
+/// The last commit of an incarnation that had ended has been answered.
+struct slot_entity_settled {
+  entity_cell_ptr cell;
 };
 struct slot_tick {
   steady_time now;
@@ -83,7 +95,7 @@ struct slot_end {
 struct slot_shutdown {};
 struct slot_input {
   std::variant<std::shared_ptr<const envelope>, publication_ptr, slot_subscription, slot_wake, slot_entity_ended,
-               slot_tick, slot_list, slot_describe, slot_look, slot_end, slot_shutdown>
+               slot_entity_settled, slot_tick, slot_list, slot_describe, slot_look, slot_end, slot_shutdown>
       what;
 };
 

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -55,7 +56,8 @@ class entity_context {
   /// To every node that subscribed to this entity's stream, in the order of the calls.
   virtual void publish(publication_ptr event) = 0;
 
-  /// wake() is called once, that much later (resolution 100 ms). A new call replaces the earlier one.
+  /// wake() is called once, that much later (resolution 100 ms), unless this incarnation has ended by then: one that
+  /// mustn't miss it stays active meanwhile. A new call replaces the earlier one.
   virtual void wake_after(duration delay) = 0;
   /// Keeps the entity in memory though nobody talks to it, or lets it go again (the default).
   virtual void stay_active(bool stay) = 0;
@@ -66,7 +68,7 @@ class entity_context {
   template <class Request>
   task<result<std::shared_ptr<const reply_of_t<Request>>>> ask(entity_key to, Request request, duration timeout);
   task<result<>> commit(std::vector<write_op> ops);
-  /// `Value` is what `query(store_reader&)` returns inside its result.
+  /// `Value` is what `query(store_reader&)` returns inside its result. What it throws comes out of the co_await.
   template <class Value>
   task<result<Value>> read(std::function<result<Value>(store_reader&)> query);
 };
@@ -120,14 +122,23 @@ inline task<result<>> entity_context::commit(std::vector<write_op> ops) {
 
 template <class Value>
 task<result<Value>> entity_context::read(std::function<result<Value>(store_reader&)> query) {
-  co_return co_await await_callback<result<Value>>(mailbox(), [&](std::function<void(result<Value>)> done) {
+  struct outcome {
+    result<Value> value = errc::internal_error;
+    std::exception_ptr thrown = nullptr;
+  };
+  auto answer = co_await await_callback<outcome>(mailbox(), [&](std::function<void(outcome)> done) {
     read_raw([query = std::move(query), done = std::move(done)](store_reader* reader, errc refused) {
-      if (reader)
-        done(query(*reader));
-      else
-        done(refused);
+      outcome found;
+      try {
+        found.value = reader ? query(*reader) : result<Value>(refused);
+      } catch (...) {
+        found.thrown = std::current_exception();
+      }
+      done(std::move(found));
     });
   });
+  if (answer.thrown) std::rethrow_exception(answer.thrown);
+  co_return std::move(answer.value);
 }
 
 }  // namespace throng

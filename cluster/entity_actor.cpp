@@ -10,11 +10,13 @@ namespace throng {
 
 namespace {
 
-/// Continuations go through the actor's mailbox, so they never run beside a handler. Holds the actor weakly: once it
-/// has ended, jobs are dropped and with them the coroutines they hold.
+/// Continuations go through the actor's mailbox, so they never run beside a handler. Holds the actor and its SLOT
+/// weakly: once it has ended, jobs are dropped and with them the coroutines they hold.
 class mailbox_executor final : public executor {
  public:
-  mailbox_executor(caf::actor_addr owner, entity_cell_ptr cell) : owner_(std::move(owner)), cell_(std::move(cell)) {}
+  mailbox_executor(caf::actor_addr owner, caf::actor_addr slot, entity_cell_ptr cell)
+      : owner_(std::move(owner)), slot_(std::move(slot)), cell_(std::move(cell)) {}
+
   void post(std::function<void()> job) override {
     auto owner = caf::actor_cast<caf::actor>(owner_);
     if (!owner) return;
@@ -22,9 +24,29 @@ class mailbox_executor final : public executor {
     caf::anon_send(owner, entity_input{std::move(job)});
   }
 
+  // -- what the incarnation has under way; each began_… is followed by one …_ended, on any thread
+  // ---------------------------------------------------------------------------------------------
+
+  void wait_began() { cell_->waiting.fetch_add(1); }
+  /// By then its continuation is in the mailbox and counted. A broken incarnation gets one more job, in which it can
+  /// see that this was the last.
+  void wait_ended() {
+    cell_->waiting.fetch_sub(1);
+    if (is_broken->load()) post([] {});
+  }
+  void commit_began() { cell_->commits.fetch_add(1); }
+  void commit_ended() {
+    if (cell_->commits.fetch_sub(1) > 1 || !cell_->has_ended.load()) return;
+    if (auto slot = caf::actor_cast<caf::actor>(slot_)) caf::anon_send(slot, slot_input{slot_entity_settled{cell_}});
+  }
+
+  /// Set by the first commit that fails; from then on the commit queue refuses the later ones of this incarnation.
+  const std::shared_ptr<std::atomic<bool>> is_broken = std::make_shared<std::atomic<bool>>(false);
+
  private:
-  caf::actor_addr owner_;
-  entity_cell_ptr cell_;
+  const caf::actor_addr owner_;
+  const caf::actor_addr slot_;
+  const entity_cell_ptr cell_;
 };
 
 std::string describe(const error& failure) {
@@ -33,15 +55,10 @@ std::string describe(const error& failure) {
   return text;
 }
 
-/// Set by the first commit that fails; from then on the commit queue refuses the later ones of this incarnation.
-struct broken_lineage {
-  std::shared_ptr<std::atomic<bool>> is_broken = std::make_shared<std::atomic<bool>>(false);
-  std::string reason;  // the actor's
-};
-
 class live_context final : public entity_context {
  public:
-  live_context(node_services& services, caf::actor slot, epoch_t epoch, entity_cell_ptr cell, executor_ptr jobs)
+  live_context(node_services& services, caf::actor slot, epoch_t epoch, entity_cell_ptr cell,
+               std::shared_ptr<mailbox_executor> jobs)
       : services_(services), slot_(std::move(slot)), epoch_(epoch), cell_(std::move(cell)), jobs_(std::move(jobs)) {}
 
   entity_key key() const override { return cell_->key; }
@@ -50,41 +67,44 @@ class live_context final : public entity_context {
   wall_time wall() const override { return services_.clock.wall(); }
   executor_ptr mailbox() override { return jobs_; }
 
-  void tell(entity_key to, message_ptr message) override { services_.door->tell(to, std::move(message)); }
+  void tell(entity_key to, message_ptr message) override {
+    services_.door->tell_from(cell_->key, to, std::move(message));
+  }
 
   void ask_raw(entity_key to, message_ptr request, duration timeout, answer_callback done) override {
-    cell_->waiting.fetch_add(1);
-    services_.door->ask_raw(to, std::move(request), timeout,
-                            [end = ending(), done = std::move(done)](result<message_ptr> outcome) mutable {
-                              done(std::move(outcome));
-                              end();
-                            });
+    jobs_->wait_began();
+    services_.door->ask_from(cell_->key, to, std::move(request), timeout,
+                             [jobs = jobs_, done = std::move(done)](result<message_ptr> outcome) {
+                               done(std::move(outcome));
+                               jobs->wait_ended();
+                             });
   }
 
   void commit_raw(std::vector<write_op> ops, std::function<void(result<>)> done) override {
     commit_unit unit;
     unit.guard = {slot_of(cell_->key), epoch_};
     unit.ops = std::move(ops);
-    unit.lineage = lineage.is_broken;
-    cell_->waiting.fetch_add(1);
-    services_.commits.submit(std::move(unit), [this, end = ending(), done = std::move(done), jobs = jobs_,
-                                               broken = lineage.is_broken](result<> outcome) mutable {
+    unit.lineage = jobs_->is_broken;
+    jobs_->wait_began();
+    jobs_->commit_began();
+    services_.commits.submit(std::move(unit), [this, jobs = jobs_, done = std::move(done)](result<> outcome) {
+      jobs->commit_ended();
       if (!outcome) {
-        broken->store(true);
-        jobs->post([this, reason = describe(outcome.failure())] {
-          if (lineage.reason.empty()) lineage.reason = reason;
+        jobs->is_broken->store(true);
+        jobs->post([this, reason = describe(outcome.failure())] {  // runs only while this lives
+          if (broken_reason_.empty()) broken_reason_ = reason;
         });
       }
       done(std::move(outcome));
-      end();
+      jobs->wait_ended();
     });
   }
 
   void read_raw(std::function<void(store_reader*, errc)> work) override {
-    cell_->waiting.fetch_add(1);
-    services_.readers.read([end = ending(), work = std::move(work)](store_reader* reader, errc refused) mutable {
+    jobs_->wait_began();
+    services_.readers.read([jobs = jobs_, work = std::move(work)](store_reader* reader, errc refused) {
       work(reader, refused);
-      end();
+      jobs->wait_ended();
     });
   }
 
@@ -92,23 +112,16 @@ class live_context final : public entity_context {
   void wake_after(duration delay) override { caf::anon_send(slot_, slot_input{slot_wake{cell_->key, now() + delay}}); }
   void stay_active(bool stay) override { cell_->stays_active.store(stay); }
 
-  broken_lineage lineage;
+  bool is_broken() const { return jobs_->is_broken->load(); }
+  const std::string& broken_reason() const { return broken_reason_; }
 
  private:
-  /// What ends one ask, commit or read: by then its continuation is in the mailbox and counted. A broken incarnation
-  /// gets one more job, in which it can see that this was the last.
-  std::function<void()> ending() {
-    return [cell = cell_, jobs = jobs_, broken = lineage.is_broken] {
-      cell->waiting.fetch_sub(1);
-      if (broken->load()) jobs->post([] {});
-    };
-  }
-
   node_services& services_;
-  caf::actor slot_;
+  const caf::actor slot_;
   const epoch_t epoch_;
   const entity_cell_ptr cell_;
-  const executor_ptr jobs_;
+  const std::shared_ptr<mailbox_executor> jobs_;
+  std::string broken_reason_;
 };
 
 class entity_actor final : public caf::event_based_actor {
@@ -116,7 +129,8 @@ class entity_actor final : public caf::event_based_actor {
   entity_actor(caf::actor_config& config, node_services& services, caf::actor slot, epoch_t epoch, entity_cell_ptr cell)
       : caf::event_based_actor(config), services_(services), slot_(std::move(slot)), cell_(std::move(cell)) {
     harden(this);
-    auto jobs = std::make_shared<mailbox_executor>(caf::actor_cast<caf::actor_addr>(this), cell_);
+    auto jobs = std::make_shared<mailbox_executor>(caf::actor_cast<caf::actor_addr>(this),
+                                                   caf::actor_cast<caf::actor_addr>(slot_), cell_);
     context_ = std::make_unique<live_context>(services_, slot_, epoch, cell_, std::move(jobs));
   }
 
@@ -124,6 +138,7 @@ class entity_actor final : public caf::event_based_actor {
 
   caf::behavior make_behavior() override {
     live_count().fetch_add(1, std::memory_order_relaxed);
+    is_counted_ = true;
     guarded([this] {
       entity_ = services_.factories[static_cast<std::size_t>(cell_->key.kind)](*context_);
       throng::spawn(load());
@@ -131,9 +146,12 @@ class entity_actor final : public caf::event_based_actor {
     return {[this](entity_input& input) { std::visit([this](auto& each) { handle(each); }, input.what); }};
   }
 
+  /// Whatever ends the actor comes by here, so the SLOT always hears of it.
   void on_exit() override {
-    live_count().fetch_sub(1, std::memory_order_relaxed);
+    if (is_counted_) live_count().fetch_sub(1, std::memory_order_relaxed);
     stash_.clear();  // answers errc::unavailable to whoever still waits
+    cell_->has_ended.store(true);
+    if (is_reported_) caf::anon_send(slot_, slot_input{slot_entity_ended{cause_, cell_, std::move(reason_)}});
     slot_ = nullptr;
   }
 
@@ -154,18 +172,27 @@ class entity_actor final : public caf::event_based_actor {
     end_if_broken();
   }
   void handle(entity_wake&) {
-    guarded([this] {
-      if (is_loaded_ && !has_ended_) entity_->wake();
-    });
+    if (is_loaded_)
+      wake();
+    else
+      is_wake_due_ = true;
     cell_->mailbox.fetch_sub(1);
   }
-  void handle(entity_quit&) {
+  void handle(entity_quit& command) {
+    cause_ = slot_entity_ended::cause_t::stopped;
+    is_reported_ = command.is_reported;
     has_ended_ = true;
     quit();
   }
   void handle(entity_look& look) {
     if (!is_loaded_ || has_ended_) return look.done(error{errc::unavailable, "it is being loaded"});
     guarded([&] { look.done(entity_->snapshot()); });
+  }
+
+  void wake() {
+    guarded([this] {
+      if (!has_ended_) entity_->wake();
+    });
   }
 
   void receive(std::shared_ptr<const envelope> message) {
@@ -175,7 +202,7 @@ class entity_actor final : public caf::event_based_actor {
   }
 
   void handle_loaded(std::shared_ptr<const envelope> message) {
-    if (context_->lineage.is_broken->load()) {
+    if (context_->is_broken()) {
       if (message->reply) message->reply->answer(error{errc::service_unavailable, "the store has refused a write"});
     } else if (message->deadline != steady_time{} && message->deadline <= services_.clock.now()) {
       if (message->reply) message->reply->answer(errc::deadline_exceeded);
@@ -197,6 +224,7 @@ class entity_actor final : public caf::event_based_actor {
     }
     is_loaded_ = true;
     cell_->is_loading.store(false);
+    if (std::exchange(is_wake_due_, false)) wake();
     for (auto& each : waiting) receive(std::move(each));
   }
 
@@ -215,12 +243,13 @@ class entity_actor final : public caf::event_based_actor {
     }
   }
   void end_if_broken() {
-    if (context_->lineage.is_broken->load() && cell_->waiting.load() == 0)
-      end(slot_entity_ended::cause_t::commit_failed, context_->lineage.reason);
+    if (context_->is_broken() && cell_->waiting.load() == 0)
+      end(slot_entity_ended::cause_t::commit_failed, context_->broken_reason());
   }
   void end(slot_entity_ended::cause_t cause, std::string reason) {
     if (std::exchange(has_ended_, true)) return;
-    caf::anon_send(slot_, slot_input{slot_entity_ended{cause, cell_, std::move(reason)}});
+    cause_ = cause;
+    reason_ = std::move(reason);
     quit();
   }
 
@@ -234,8 +263,14 @@ class entity_actor final : public caf::event_based_actor {
   std::unique_ptr<live_context> context_;
   std::unique_ptr<entity> entity_;
   std::vector<std::shared_ptr<const envelope>> stash_;
+  bool is_counted_ = false;
   bool is_loaded_ = false;
+  bool is_wake_due_ = false;  // it came while loading
   bool has_ended_ = false;
+  // What the SLOT hears at the end; as it stands, if something throws that isn't the entity's code.
+  slot_entity_ended::cause_t cause_ = slot_entity_ended::cause_t::crashed;
+  std::string reason_ = "its actor died";
+  bool is_reported_ = true;
 };
 
 }  // namespace

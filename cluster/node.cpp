@@ -10,12 +10,14 @@
 #include <caf/actor_system_config.hpp>
 #include <caf/atom.hpp>
 #include <caf/event_based_actor.hpp>
+#include <caf/logger.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
 #include <caf/send.hpp>
 #include <google/protobuf/message.h>
 
 #include "cluster/harden.hpp"
 #include "cluster/slot_actor.hpp"
+#include "cluster/surely.hpp"
 #include "storage/model/assert.hpp"
 
 namespace throng {
@@ -38,6 +40,22 @@ struct scheduler_config : caf::actor_system_config {
   }
 };
 
+/// In CAF 0.17 a thread that makes a system or spawns into it keeps the system's logger until the thread ends, and
+/// ~actor_system waits for the logger: an io thread that made a SLOT would hold up stop() for ever. Scheduler threads
+/// have the logger before and keep it.
+class borrowed_logger {
+ public:
+  borrowed_logger() = default;
+  borrowed_logger(const borrowed_logger&) = delete;
+  borrowed_logger& operator=(const borrowed_logger&) = delete;
+  ~borrowed_logger() {
+    if (!had_one_) caf::logger::set_current_actor_system(nullptr);
+  }
+
+ private:
+  const bool had_one_ = caf::logger::current_logger() != nullptr;
+};
+
 /// SLOT actors are made when somebody first talks to them.
 class slot_set {
  public:
@@ -54,6 +72,7 @@ class slot_set {
     if (auto* shell = place.load(std::memory_order_acquire)) return shell;
     if (is_closed_) return nullptr;
     auto made = std::make_unique<slot_shell>(slot);
+    borrowed_logger until_it_is_made;
     made->actor = spawn_slot(system_, services_, *made);
     place.store(made.get(), std::memory_order_release);
     return made.release();
@@ -103,14 +122,15 @@ class gathering {
   std::function<void(std::vector<Item>)> done_;
 };
 
-class live_node final : public node, private region, private inspection {
+class live_node final : public node, private region, private entity_door, private inspection {
  public:
   live_node(parts with, kinds placed)
       : services_{with.self, with.options, with.clock, with.commits, with.readers},
         config_(with.options, with.is_simulated),
         system_(std::in_place, config_),
-        slots_(std::in_place, *system_, services_),
+        slots_(*system_, services_),
         is_simulated_(with.is_simulated) {
+    caf::logger::set_current_actor_system(nullptr);  // as borrowed_logger: another thread may stop the node
     services_.door = this;
     services_.table = std::move(with.table);
     for (auto& [kind, factory] : placed) services_.factories[static_cast<std::size_t>(kind)] = std::move(factory);
@@ -133,11 +153,11 @@ class live_node final : public node, private region, private inspection {
       ticker_.join();
     }
     services_.asks->stop();
-    slots_->close();
-    slots_->each([](slot_shell& shell) { caf::anon_send(shell.actor, slot_input{slot_shutdown{}}); });
+    slots_.close();
+    slots_.each([](slot_shell& shell) { caf::anon_send(shell.actor, slot_input{slot_shutdown{}}); });
     if (is_simulated_) run();
     system_->await_all_actors_done();
-    slots_.reset();  // the last handles, while the system still lives
+    // The SLOTs' handles stay until the end: another thread may have one in its hands, and finds its actor closed.
     system_.reset();
   }
 
@@ -146,8 +166,11 @@ class live_node final : public node, private region, private inspection {
   void tick() override {
     const auto now = services_.clock.now();
     services_.counters.expired.fetch_add(services_.asks->expire(now), std::memory_order_relaxed);
-    slots_->each([now](slot_shell& shell) {
-      if (shell.wants_ticks.load(std::memory_order_relaxed)) caf::anon_send(shell.actor, slot_input{slot_tick{now}});
+    const bool has_too_many = services_.has_too_many();
+    slots_.each([=](slot_shell& shell) {
+      if (shell.next_tick.load(std::memory_order_relaxed) <= now ||
+          (has_too_many && shell.has_entities.load(std::memory_order_relaxed)))
+        caf::anon_send(shell.actor, slot_input{slot_tick{now}});
     });
   }
 
@@ -155,21 +178,28 @@ class live_node final : public node, private region, private inspection {
   // -- region
   // --------------------------------------------------------------------------------------------------------------
 
-  bool tell(entity_key to, message_ptr message) override {
+  bool tell(entity_key to, message_ptr message) override { return tell_from({}, to, std::move(message)); }
+  void ask_raw(entity_key to, message_ptr request, duration timeout, answer_callback done) override {
+    ask_from({}, to, std::move(request), timeout, std::move(done));
+  }
+
+  bool tell_from(entity_key from, entity_key to, message_ptr message) override {
     services_.counters.tells.fetch_add(1, std::memory_order_relaxed);
     auto letter = std::make_shared<envelope>();
     letter->to = to;
+    letter->from = from;
     letter->message = std::move(message);
     return deliver(std::move(letter));
   }
 
-  void ask_raw(entity_key to, message_ptr request, duration timeout, answer_callback done) override {
+  void ask_from(entity_key from, entity_key to, message_ptr request, duration timeout, answer_callback done) override {
     services_.counters.asks.fetch_add(1, std::memory_order_relaxed);
     if (services_.is_stopping.load()) return done(errc::stopping);
     const auto deadline = services_.clock.now() + timeout;
     const auto correlation = services_.asks->add(deadline, std::move(done));
     auto letter = std::make_shared<envelope>();
     letter->to = to;
+    letter->from = from;
     letter->message = std::move(request);
     letter->deadline = deadline;
     letter->reply = std::make_shared<reply_handle>([asks = services_.asks, correlation](result<message_ptr> outcome) {
@@ -181,12 +211,13 @@ class live_node final : public node, private region, private inspection {
   }
 
   bool deliver(std::shared_ptr<envelope> letter) {
+    THRONG_ASSERT(static_cast<std::size_t>(letter->to.kind) < services_.factories.size());
     THRONG_ASSERT(services_.factories[static_cast<std::size_t>(letter->to.kind)]);
     const auto slot = slot_of(letter->to);
     const auto owner = services_.table->owner_of(slot);
     THRONG_ASSERT(owner.node == services_.self);  // other nodes come with the links
     letter->epoch = owner.epoch;
-    auto* shell = services_.is_stopping.load() ? nullptr : slots_->at(slot);
+    auto* shell = services_.is_stopping.load() ? nullptr : slots_.at(slot);
     if (!shell || shell->mailbox.load(std::memory_order_relaxed) >= services_.options.slot_mailbox_max) {
       services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
       return false;
@@ -197,12 +228,13 @@ class live_node final : public node, private region, private inspection {
   }
 
   void subscribe(entity_key stream, std::function<void(result<>)> done) override {
-    if (services_.is_stopping.load()) return done(errc::stopping);
-    slots_->send(slot_of(stream), {slot_subscription{stream, services_.self, true, std::move(done)}});
+    auto heard = surely<result<>>(std::move(done), errc::stopping);
+    if (services_.is_stopping.load()) return heard(errc::stopping);
+    slots_.send(slot_of(stream), {slot_subscription{stream, services_.self, true, std::move(heard)}});
   }
   void unsubscribe(entity_key stream) override {
     if (services_.is_stopping.load()) return;
-    slots_->send(slot_of(stream), {slot_subscription{stream, services_.self, false, {}}});
+    slots_.send(slot_of(stream), {slot_subscription{stream, services_.self, false, {}}});
   }
   void on_publication(std::function<void(const publication_ptr&)> sink) override { services_.sink = std::move(sink); }
 
@@ -212,19 +244,22 @@ class live_node final : public node, private region, private inspection {
   // -- inspection
   // ----------------------------------------------------------------------------------------------------------
 
-  /// Asks every SLOT that exists; `ask(shell, answer)`, where answer takes a vector of Item.
+  /// Asks every SLOT that exists; `ask(shell, answer)`, where answer takes a vector of Item. One that ends meanwhile
+  /// counts as empty.
   template <class Item, class Ask>
   void gather(std::function<void(std::vector<Item>)> done, Ask ask) {
     std::vector<slot_shell*> shells;
-    slots_->each([&](slot_shell& shell) { shells.push_back(&shell); });
+    slots_.each([&](slot_shell& shell) { shells.push_back(&shell); });
     if (shells.empty() || services_.is_stopping.load()) return done({});
     auto all = std::make_shared<gathering<Item>>(shells.size(), std::move(done));
-    for (auto* shell : shells) ask(*shell, [all](std::vector<Item> items) { all->add(std::move(items)); });
+    for (auto* shell : shells)
+      ask(*shell, surely<std::vector<Item>>([all](std::vector<Item> items) { all->add(std::move(items)); }, {}));
   }
 
   void entities(filter which, std::function<void(std::vector<entity_view>)> done) override {
     if (which.key) {
-      slots_->send(slot_of(*which.key), {slot_list{which, std::move(done)}});
+      if (services_.is_stopping.load()) return done({});
+      slots_.send(slot_of(*which.key), {slot_list{which, surely<std::vector<entity_view>>(std::move(done), {})}});
       return;
     }
     auto trimmed = [limit = which.count_max, done = std::move(done)](std::vector<entity_view> all) {
@@ -244,13 +279,13 @@ class live_node final : public node, private region, private inspection {
 
   void snapshot(entity_key key, std::function<void(result<message_ptr>)> done) override {
     if (services_.is_stopping.load()) return done(errc::stopping);
-    slots_->send(slot_of(key), {slot_look{key, std::move(done)}});
+    slots_.send(slot_of(key), {slot_look{key, surely<result<message_ptr>>(std::move(done), errc::stopping)}});
   }
   void stop(entity_key key, std::function<void(result<>)> done) override { end(key, false, std::move(done)); }
   void restart(entity_key key, std::function<void(result<>)> done) override { end(key, true, std::move(done)); }
   void end(entity_key key, bool restart, std::function<void(result<>)> done) {
     if (services_.is_stopping.load()) return done(errc::stopping);
-    slots_->send(slot_of(key), {slot_end{key, restart, std::move(done)}});
+    slots_.send(slot_of(key), {slot_end{key, restart, surely<result<>>(std::move(done), errc::stopping)}});
   }
 
   void start_trace(std::optional<entity_key> key, std::size_t count_max,
@@ -292,7 +327,7 @@ class live_node final : public node, private region, private inspection {
   node_services services_;
   scheduler_config config_;
   std::optional<caf::actor_system> system_;
-  std::optional<slot_set> slots_;
+  slot_set slots_;
   const bool is_simulated_;
   std::thread ticker_;
   std::mutex ticking_;

@@ -12,7 +12,6 @@
 #include "cluster/entity.hpp"
 #include "cluster/message_trace.hpp"
 #include "cluster/pending_asks.hpp"
-#include "cluster/region.hpp"
 #include "cluster/restart_policy.hpp"
 #include "cluster/slot_table.hpp"
 #include "storage/commit_queue.hpp"
@@ -42,13 +41,22 @@ struct node_counters {
   }
 };
 
+/// The node's door from within: as region, but the message says which entity it is from (kind 0: none).
+class entity_door {
+ public:
+  virtual ~entity_door() = default;
+  virtual bool tell_from(entity_key from, entity_key to, message_ptr message) = 0;
+  virtual void ask_from(entity_key from, entity_key to, message_ptr request, duration timeout,
+                        answer_callback done) = 0;
+};
+
 struct node_services {
   node_index self;
   node_options options;
   time_source& clock;
   commit_queue& commits;
   reader_pool& readers;
-  region* door = nullptr;
+  entity_door* door = nullptr;
   std::array<entity_factory, 8> factories{};  // by entity_kind
   std::shared_ptr<pending_asks> asks = std::make_shared<pending_asks>();
   std::function<void(const publication_ptr&)> sink{};  // publications for this node
@@ -56,6 +64,12 @@ struct node_services {
   node_counters counters{};
   message_trace trace{};
 
+  /// Any thread; for how long an entity may be silent: not long, while there are too many.
+  bool has_too_many() const { return counters.live() > options.active_max; }
+  std::chrono::milliseconds idle_max() const {
+    return has_too_many() ? std::min(options.passivate_after, std::chrono::milliseconds(1000))
+                          : options.passivate_after;
+  }
   /// Any thread; the epoch under which this node owns `slot`.
   epoch_t epoch_of(slot_id slot) const { return table->owner_of(slot).epoch; }
   std::shared_ptr<const slot_table> table{};

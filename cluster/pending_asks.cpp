@@ -5,6 +5,13 @@
 
 namespace throng {
 
+namespace {
+
+/// A callback that throws would take an actor or the ticker with it that has nothing to do with it: end the process.
+void answer(answer_callback& done, result<message_ptr> outcome) noexcept { done(std::move(outcome)); }
+
+}  // namespace
+
 std::uint64_t pending_asks::add(steady_time deadline, answer_callback done) {
   const auto correlation = next_.fetch_add(1, std::memory_order_relaxed);
   auto& home = shard_of(correlation);
@@ -28,7 +35,7 @@ bool pending_asks::resolve(std::uint64_t correlation, result<message_ptr> outcom
     home.asks.erase(found);
   }
   waiting_.fetch_sub(1, std::memory_order_relaxed);
-  done(std::move(outcome));
+  answer(done, std::move(outcome));
   return true;
 }
 
@@ -50,7 +57,7 @@ std::size_t pending_asks::finish_if(errc code, Predicate is_due) {
     }
   }
   waiting_.fetch_sub(due.size(), std::memory_order_relaxed);
-  for (auto& done : due) done(code);
+  for (auto& done : due) answer(done, code);
   return due.size();
 }
 

@@ -2,6 +2,7 @@
 #include "cluster/slot_actor.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <unordered_map>
 
 #include <caf/event_based_actor.hpp>
@@ -11,6 +12,7 @@
 #include "cluster/entity_actor.hpp"
 #include "cluster/harden.hpp"
 #include "cluster/subscriber_table.hpp"
+#include "cluster/surely.hpp"
 #include "cluster/wake_queue.hpp"
 #include "storage/model/assert.hpp"
 
@@ -19,6 +21,14 @@ namespace throng {
 namespace {
 
 using std::chrono::milliseconds;
+
+/// An incarnation was told to end, or has ended with commits in flight. Its successor, which loads what those commits
+/// leave in the store, starts when they have been answered; until then its messages wait here.
+struct succession {
+  std::vector<std::shared_ptr<const envelope>> held;        // as bounded as a mailbox
+  std::vector<std::function<void(result<>)>> when_settled;  // the shell's, who asked for it
+  bool is_wanted = false;                                   // the successor, even if nothing is held
+};
 
 /// One entity of the slot. `actor` is null while none runs: after a crash (until the next message) or in quarantine.
 struct member {
@@ -30,6 +40,9 @@ struct member {
   std::string reason;  // of the last crash
   steady_time started{};
   steady_time last_message{};
+  std::unique_ptr<succession> next;
+
+  bool is_in_quarantine(steady_time now) const { return is_quarantined && now < quarantined_until; }
 };
 
 class slot_actor final : public caf::event_based_actor {
@@ -54,18 +67,22 @@ class slot_actor final : public caf::event_based_actor {
     if (services_.trace.is_on())
       services_.trace.record(*message, shell_.mailbox.load(), services_.clock.now(), services_.clock.wall());
     if (is_shutting_down_) return refuse(*message, {errc::stopping, {}});
+    const auto now = services_.clock.now();
     auto& entity = members_[message->to];
-    if (entity.is_quarantined && services_.clock.now() >= entity.quarantined_until) entity.is_quarantined = false;
-    if (entity.is_quarantined)
+    if (entity.is_in_quarantine(now))
       return refuse(*message, {errc::quarantined, to_text(message->to) + " is in quarantine: " + entity.reason});
-    if (!entity.actor) activate(message->to, entity);
-    if (entity.cell->mailbox.load() >= services_.options.entity_mailbox_max) {
+    entity.is_quarantined = false;
+    if (!entity.actor && !entity.next) activate(message->to, entity);
+    const auto waiting = entity.next ? entity.next->held.size() : entity.cell->mailbox.load();
+    if (waiting >= services_.options.entity_mailbox_max) {
       services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
       return refuse(*message, {errc::overloaded, "the mailbox of " + to_text(message->to) + " is full"});
     }
-    entity.cell->mailbox.fetch_add(1);
-    entity.last_message = services_.clock.now();
-    caf::anon_send(entity.actor, entity_input{std::move(message)});
+    entity.last_message = now;
+    if (entity.next)
+      entity.next->held.push_back(std::move(message));
+    else
+      hand_over(entity, std::move(message));
   }
 
   void handle(publication_ptr& event) {
@@ -85,9 +102,10 @@ class slot_actor final : public caf::event_based_actor {
   }
 
   void handle(slot_wake& wish) {
-    if (!members_.contains(wish.key)) return;
+    auto found = members_.find(wish.key);
+    if (found == members_.end() || !found->second.actor || found->second.next) return;
     wakes_.set(wish.key, wish.when);
-    shell_.wants_ticks.store(true);
+    expect_tick(wish.when);
   }
 
   void handle(slot_entity_ended& report) {
@@ -95,7 +113,10 @@ class slot_actor final : public caf::event_based_actor {
     if (found == members_.end() || found->second.cell != report.cell) return;  // an older incarnation
     auto& entity = found->second;
     release(found->first, entity);
+    if (entity.cell->commits.load() > 0 && !entity.next) entity.next = std::make_unique<succession>();
     switch (report.cause) {
+      case slot_entity_ended::cause_t::stopped:
+        break;
       case slot_entity_ended::cause_t::load_failed:
         log::warn("{} could not be loaded: {}", to_text(found->first), report.reason);
         break;
@@ -103,9 +124,15 @@ class slot_actor final : public caf::event_based_actor {
         log::warn("{} starts again after a commit that failed: {}", to_text(found->first), report.reason);
         break;
       case slot_entity_ended::cause_t::crashed:
-        return crashed(found->first, entity, std::move(report.reason));
+        crashed(found->first, entity, std::move(report.reason));
+        break;
     }
-    if (entity.crashes.total() == 0) members_.erase(found);
+    settle(found);
+  }
+
+  void handle(slot_entity_settled& report) {
+    auto found = members_.find(report.cell->key);
+    if (found != members_.end() && found->second.cell == report.cell && !found->second.actor) settle(found);
   }
 
   void handle(slot_tick& tick) {
@@ -115,11 +142,16 @@ class slot_actor final : public caf::event_based_actor {
       found->second.cell->mailbox.fetch_add(1);
       caf::anon_send(found->second.actor, entity_input{entity_wake{}});
     }
-    if (tick.now >= next_passivation_) {
-      passivate_idle(tick.now);
-      next_passivation_ = tick.now + std::max(idle_max() / 4, milliseconds(100));
+    const auto idle = services_.idle_max();
+    const auto pause = std::max(idle / 4, milliseconds(100));
+    if (tick.now - last_passivation_ >= pause) {
+      passivate_idle(tick.now, idle);
+      last_passivation_ = tick.now;
     }
-    shell_.wants_ticks.store(!wakes_.empty() || !members_.empty());
+    auto next = members_.empty() ? steady_time::max() : last_passivation_ + pause;
+    if (!wakes_.empty()) next = std::min(next, wakes_.next());
+    shell_.next_tick.store(next, std::memory_order_relaxed);
+    shell_.has_entities.store(!members_.empty(), std::memory_order_relaxed);
   }
 
   void handle(slot_shutdown&) {
@@ -141,7 +173,7 @@ class slot_actor final : public caf::event_based_actor {
       if (query.filter.kind && *query.filter.kind != key.kind) continue;
       if (query.filter.key && *query.filter.key != key) continue;
       if (query.filter.only_troubled && entity.crashes.total() == 0) continue;
-      if (!entity.actor && !entity.is_quarantined && !query.filter.only_troubled) continue;
+      if (!entity.actor && !entity.is_in_quarantine(now) && !query.filter.only_troubled) continue;
       views.push_back(view_of(key, entity, now));
     }
     query.done(std::move(views));
@@ -162,29 +194,27 @@ class slot_actor final : public caf::event_based_actor {
   void handle(slot_look& query) {
     auto found = members_.find(query.key);
     if (found == members_.end() || !found->second.actor) return query.done(errc::not_found);
-    // Shared, so that a crash that comes before it is an answer too.
-    auto asked = std::make_shared<reply_handle>(std::move(query.done));
     caf::anon_send(found->second.actor,
-                   entity_input{entity_look{[asked](result<message_ptr> state) { asked->answer(std::move(state)); }}});
+                   entity_input{entity_look{surely<result<message_ptr>>(std::move(query.done), errc::unavailable)}});
   }
 
   void handle(slot_end& command) {
     auto found = members_.find(command.key);
-    if (found == members_.end() || (!found->second.actor && !(command.restart && found->second.is_quarantined)))
-      return command.done(errc::not_found);
+    if (found == members_.end()) return command.done(errc::not_found);
     auto& entity = found->second;
-    if (entity.actor) {
-      caf::anon_send(entity.actor, entity_input{entity_quit{}});  // behind the messages it has
-      release(command.key, entity);
-    }
+    const bool lifts = command.restart && entity.is_in_quarantine(services_.clock.now());
+    if (!entity.actor && !entity.next && !lifts) return command.done(errc::not_found);
     if (command.restart) {
       entity.is_quarantined = false;
       entity.crashes.forgive();
-      activate(command.key, entity);
-    } else if (!entity.is_quarantined && entity.crashes.total() == 0) {
-      members_.erase(found);
     }
-    command.done(throng::done);
+    if (!entity.next) {
+      entity.next = std::make_unique<succession>();
+      if (entity.actor) caf::anon_send(entity.actor, entity_input{entity_quit{true}});  // behind the messages it has
+    }
+    entity.next->is_wanted |= command.restart;
+    entity.next->when_settled.push_back(std::move(command.done));
+    if (!entity.actor) settle(found);
   }
 
   // -- life and death of entities
@@ -196,7 +226,37 @@ class slot_actor final : public caf::event_based_actor {
     entity.actor = spawn_entity(system(), services_, caf::actor_cast<caf::actor>(this), services_.epoch_of(shell_.slot),
                                 entity.cell);
     services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
-    shell_.wants_ticks.store(true);
+    shell_.has_entities.store(true, std::memory_order_relaxed);
+    expect_tick(std::max(last_passivation_ + services_.options.passivate_after / 4, entity.started));
+  }
+
+  void hand_over(member& entity, std::shared_ptr<const envelope> message) {
+    entity.cell->mailbox.fetch_add(1);
+    caf::anon_send(entity.actor, entity_input{std::move(message)});
+  }
+
+  /// REQUIRES: its actor has ended. Goes on with the successor, once nothing of the predecessor is under way.
+  void settle(std::unordered_map<entity_key, member>::iterator found) {
+    auto& [key, entity] = *found;
+    if (entity.cell->commits.load() > 0) return;  // slot_entity_settled comes
+    auto next = std::move(entity.next);
+    if (next) {
+      if (entity.is_quarantined) {
+        for (auto& each : next->held)
+          refuse(*each, {errc::quarantined, to_text(key) + " is in quarantine: " + entity.reason});
+      } else if (next->is_wanted || !next->held.empty()) {
+        activate(key, entity);
+        for (auto& each : next->held) hand_over(entity, std::move(each));
+      }
+    }
+    if (!entity.actor && !entity.is_quarantined && entity.crashes.total() == 0) members_.erase(found);
+    if (next)
+      for (auto& each : next->when_settled) each(throng::done);
+  }
+
+  void expect_tick(steady_time when) {
+    if (when < shell_.next_tick.load(std::memory_order_relaxed))
+      shell_.next_tick.store(when, std::memory_order_relaxed);
   }
 
   void release(entity_key key, member& entity) {
@@ -222,22 +282,16 @@ class slot_actor final : public caf::event_based_actor {
   }
 
   /// Only what is silent in every way: no message waits, no ask, commit or read is on its way.
-  void passivate_idle(steady_time now) {
+  void passivate_idle(steady_time now, milliseconds idle) {
     for (auto each = members_.begin(); each != members_.end();)
-      each = passivate(each->first, each->second, now) ? members_.erase(each) : std::next(each);
-  }
-
-  milliseconds idle_max() const {
-    const auto configured = services_.options.passivate_after;
-    return services_.counters.live() > services_.options.active_max ? std::min(configured, milliseconds(1000))
-                                                                    : configured;
+      each = passivate(each->first, each->second, now, idle) ? members_.erase(each) : std::next(each);
   }
 
   /// True if nothing is left to remember of it.
-  bool passivate(entity_key key, member& entity, steady_time now) {
-    if (now - entity.last_message < idle_max()) return false;
+  bool passivate(entity_key key, member& entity, steady_time now, milliseconds idle) {
+    if (entity.next || now - entity.last_message < idle) return false;
     const bool has_crashed = entity.crashes.recent(now, services_.options.restarts) > 0;
-    if (!entity.actor) return !entity.is_quarantined && !has_crashed;
+    if (!entity.actor) return !entity.is_in_quarantine(now) && !has_crashed;
     if (entity.cell->stays_active.load() || entity.cell->mailbox.load() > 0 || entity.cell->waiting.load() > 0)
       return false;
     caf::anon_send(entity.actor, entity_input{entity_quit{}});
@@ -249,7 +303,7 @@ class slot_actor final : public caf::event_based_actor {
   static entity_view view_of(entity_key key, const member& entity, steady_time now) {
     entity_view view;
     view.key = key;
-    view.state = entity.is_quarantined                           ? entity_view::state_t::quarantined
+    view.state = entity.is_in_quarantine(now)                    ? entity_view::state_t::quarantined
                  : entity.cell && entity.cell->is_loading.load() ? entity_view::state_t::loading
                                                                  : entity_view::state_t::active;
     view.crashes = entity.crashes.total();
@@ -274,7 +328,7 @@ class slot_actor final : public caf::event_based_actor {
   std::unordered_map<entity_key, member> members_;
   subscriber_table subscribers_;
   wake_queue wakes_;
-  steady_time next_passivation_{};
+  steady_time last_passivation_{};
   bool is_shutting_down_ = false;
 };
 

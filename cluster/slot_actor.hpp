@@ -22,7 +22,9 @@ struct slot_shell {
   explicit slot_shell(slot_id name) : slot(name) {}
   const slot_id slot;
   std::atomic<std::uint32_t> mailbox{0};  // envelopes sent to it, not yet handled
-  std::atomic<bool> wants_ticks{false};   // it has entities or timers
+  std::atomic<bool> has_entities{false};
+  /// A tick before this does nothing, unless the node has too many entities. Only the SLOT writes it.
+  std::atomic<steady_time> next_tick{steady_time::max()};
   caf::actor actor;
 };
 

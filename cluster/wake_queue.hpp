@@ -19,6 +19,8 @@ class wake_queue {
   /// Takes out the entities whose time is not after `now`, in the order of their times.
   std::vector<entity_key> due(steady_time now);
   bool empty() const noexcept { return times_.empty(); }
+  /// REQUIRES: !empty().
+  steady_time next() const { return queue_.begin()->first; }
 
  private:
   using queue = std::multimap<steady_time, entity_key>;

@@ -125,6 +125,8 @@ class sim_node {
     throng::spawn(keep(to, std::move(request), timeout, into));
   }
 
+  /// Stops the node; its door and its inspection still answer.
+  void stop_node() { node_->stop(); }
   /// As after kill −9: what was not committed is gone. The clock goes on.
   void crash_and_restart() {
     stop();
