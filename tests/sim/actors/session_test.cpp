@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions and presence: sockets that come, go and come back, and who is seen to be there.
+#include <algorithm>
+
+#include <doctest/doctest.h>
+
+#include "tests/sim/actors/people_town.hpp"
+
+namespace throng::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+constexpr session_id phone{50}, laptop{51};
+
+struct one_town : people_town {
+  explicit one_town(people_options options = {}) : people_town(std::move(options)) {
+    found();
+    ada = add("ada");
+    listen(key_of(presence_bucket_of(ada)));
+    node.advance(2min);  // her bucket knows what it knows
+    node.published().clear();
+  }
+  /// "+" she is there, "-" she isn't, as the gateways heard it.
+  std::string heard() {
+    std::string all;
+    for (const auto& each : std::exchange(node.published(), {})) {
+      const auto& event = event_of(each);
+      if (!event.has_presence()) continue;
+      CHECK(each->seq == 0);
+      CHECK(each->priority == delivery_class::presence);
+      REQUIRE(event.presence().users_size() == 1);
+      all += event.presence().is_active() ? "+" : "-";
+    }
+    return all;
+  }
+  std::string after(duration time) {
+    node.advance(time);
+    return heard();
+  }
+  user_id ada;
+};
+
+}  // namespace
+
+TEST_CASE("session: a ticket opens a socket, once, and not for long") {
+  one_town town;
+  auto ticket = town.node.must(key_of(phone), town.opening(town.ada)).ticket();
+  CHECK(ticket.size() == 16);
+  auto attached = town.attach(phone, ticket, 100);
+  CHECK(attached.caller().user() == town.ada.value);
+  CHECK_FALSE(attached.is_resumed());
+  AttachRequest again;
+  again.set_ticket(ticket);
+  again.set_connection(101);
+  CHECK(town.refusal(key_of(phone), again) == errc::invalid_auth);
+
+  again.set_ticket(town.node.must(key_of(laptop), town.opening(town.ada)).ticket());
+  town.node.advance(30s);
+  CHECK(town.refusal(key_of(laptop), again) == errc::invalid_auth);
+  CHECK(town.refusal(key_of(laptop), town.opening(town.ada, true)) == errc::not_found);
+  CHECK(town.refusal(key_of(laptop), town.opening({404})) == errc::user_not_found);
+}
+
+TEST_CASE("session: comes back within five minutes with what it had seen, and not after") {
+  one_town town;
+  town.connect(town.ada, phone, 100);
+  town.disconnect(phone, 100);
+  town.node.advance(4min + 50s);
+  auto back = town.connect(town.ada, phone, 101, true);
+  CHECK(back.is_resumed());
+  REQUIRE(back.cursors_size() == 1);
+  CHECK(back.cursors(0).seq() == 1);
+  town.disconnect(phone, 101);
+  town.node.advance(5min + 1s);
+  CHECK(town.refusal(key_of(phone), town.opening(town.ada, true)) == errc::not_found);
+}
+
+TEST_CASE("session: a socket stays for as long as it stays") {
+  one_town town;
+  town.connect(town.ada, phone, 100);
+  town.node.advance(30min);
+  auto back = town.connect(town.ada, phone, 101, true);
+  CHECK(back.replaced_connection() == 100);
+  town.disconnect(phone, 100);  // the replaced one's end comes late
+  CHECK(town.presence_of(town.ada).connection_count() == 1);
+}
+
+TEST_CASE("session: doesn't survive its node, and says so") {
+  one_town town;
+  town.connect(town.ada, phone, 100);
+  town.node.crash_and_restart();
+  CHECK(town.refusal(key_of(phone), town.opening(town.ada, true)) == errc::not_found);
+  CHECK(town.connect(town.ada, phone, 101).is_resumed() == false);
+}
+
+TEST_CASE("session: a person has a bounded number of them, and silent ones don't count for ever") {
+  people_options options;
+  options.user.sessions_max = 2;
+  one_town town(options);
+  town.connect(town.ada, session_id{1}, 1);
+  town.connect(town.ada, session_id{2}, 2);
+  CHECK(town.refusal(key_of(session_id{3}), town.opening(town.ada)) == errc::overloaded);
+  // They repeat themselves, so they count on.
+  town.node.advance(20min);
+  CHECK(town.refusal(key_of(session_id{3}), town.opening(town.ada)) == errc::overloaded);
+  town.node.must(key_of(session_id{1}), EndSessionRequest{});
+  town.node.settle();
+  CHECK(town.node.ask(key_of(session_id{3}), town.opening(town.ada)));
+}
+
+TEST_CASE("session: one that is ended tells its gateway on its own stream") {
+  one_town town;
+  town.connect(town.ada, phone, 100);
+  town.listen(key_of(phone));
+  town.node.published().clear();
+  town.node.must(key_of(phone), EndSessionRequest{});
+  REQUIRE(town.node.published().size() >= 1);
+  CHECK(town.node.published()[0]->stream == key_of(phone));
+  CHECK(town.event_of(town.node.published()[0]).signed_out().token_hashes_size() == 1);
+  CHECK(town.refusal(key_of(phone), town.opening(town.ada, true)) == errc::not_found);
+}
+
+TEST_CASE("presence: she is there while her socket is, and for the delay after") {
+  one_town town;
+  CHECK_FALSE(town.presence_of(town.ada).is_active());
+  town.connect(town.ada, phone, 100);
+  CHECK(town.after(1s) == "+");
+  CHECK(town.presence_of(town.ada).is_active());
+  CHECK(town.after(5min) == "");
+  town.disconnect(phone, 100);
+  CHECK(town.after(9s) == "");
+  CHECK(town.after(2s) == "-");
+  CHECK_FALSE(town.presence_of(town.ada).is_online());
+}
+
+TEST_CASE("presence: a fast reconnect isn't seen by anybody") {
+  one_town town;
+  town.connect(town.ada, phone, 100);
+  CHECK(town.after(1s) == "+");
+  for (std::uint64_t connection = 101; connection < 110; ++connection) {
+    town.disconnect(phone, connection - 1);
+    CHECK(town.after(3s) == "");
+    town.connect(town.ada, phone, connection, true);
+    CHECK(town.after(3s) == "");
+  }
+  CHECK(town.presence_of(town.ada).connection_count() == 1);
+}
+
+TEST_CASE("presence: idle for ten minutes is away, and doing something is back") {
+  one_town town;
+  town.connect(town.ada, phone, 100);
+  CHECK(town.after(9min) == "+");
+  CHECK(town.after(2min) == "-");
+  CHECK(town.presence_of(town.ada).is_auto_away());
+  town.node.must(key_of(phone), ActiveNotice{});
+  CHECK(town.after(1s) == "+");
+  for (int minute = 0; minute < 30; ++minute) {
+    town.node.must(key_of(phone), ActiveNotice{});
+    CHECK(town.after(1min) == "");
+  }
+}
+
+TEST_CASE("presence: a bot with a socket doesn't go idle") {
+  one_town town;
+  auto request = town.opening(town.ada);
+  request.mutable_caller()->set_bot(9);
+  town.attach(phone, town.node.must(key_of(phone), request).ticket(), 100);
+  CHECK(town.after(40min) == "+");
+}
+
+TEST_CASE("presence: away by hand lasts over reconnects and restarts") {
+  one_town town;
+  town.connect(town.ada, phone, 100);
+  CHECK(town.after(2s) == "+");
+  SetManualPresenceRequest away;
+  away.set_is_away(true);
+  town.node.must(key_of(town.ada), away);
+  CHECK(town.after(2s) == "-");
+  town.disconnect(phone, 100);
+  town.connect(town.ada, phone, 101, true);
+  CHECK(town.after(2min) == "");
+  CHECK(town.presence_of(town.ada).is_manually_away());
+
+  town.node.crash_and_restart();
+  town.listen(key_of(presence_bucket_of(town.ada)));
+  town.connect(town.ada, phone, 102);
+  CHECK(town.after(10s) == "");
+  CHECK_FALSE(town.presence_of(town.ada).is_active());
+  away.set_is_away(false);
+  town.node.must(key_of(town.ada), away);
+  CHECK(town.after(2s) == "+");
+}
+
+TEST_CASE("presence: sessions that die with their node leave no ghost") {
+  one_town town;
+  town.connect(town.ada, phone, 100);
+  CHECK(town.after(2s) == "+");
+  // As if a gateway's node had gone: the session says nothing any more.
+  SessionOnlineNotice orphan;
+  orphan.set_user(town.ada.value);
+  orphan.set_session(99);
+  orphan.set_is_connected(true);
+  town.node.must(key_of(presence_bucket_of(town.ada)), orphan);
+  CHECK(town.presence_of(town.ada).connection_count() == 2);
+  CHECK(town.after(3min + 1s) == "");
+  CHECK(town.presence_of(town.ada).connection_count() == 1);
+  town.node.must(key_of(phone), EndSessionRequest{});
+  CHECK(town.after(2s) == "-");
+}
+
+TEST_CASE("presence: a busy bucket still tells what has changed") {
+  one_town town;
+  town.connect(town.ada, phone, 100);
+  // Somebody else of the bucket reports all the time.
+  std::string heard;
+  for (int i = 0; i < 20; ++i) {
+    SessionOnlineNotice notice;
+    notice.set_user(town.ada.value);
+    notice.set_session(phone.value);
+    notice.set_is_connected(true);
+    notice.set_is_active(true);
+    town.node.must(key_of(presence_bucket_of(town.ada)), notice);
+    heard += town.after(100ms);
+  }
+  CHECK(heard == "+");
+}
+
+}  // namespace throng::test
