@@ -18,7 +18,7 @@ class throng_crowd final : public throng_side {
         crowd_([this](std::size_t who, std::string_view payload, std::int64_t now) { receive(who, payload, now); }) {}
 
   result<> sign_everybody_in(const http_url& server) {
-    return in_parallel(server, town_.plan.people + 1, [&](api_client& api, std::size_t i) -> result<> {
+    return in_parallel(server, town_.plan.people + 1, town_makers, [&](api_client& api, std::size_t i) -> result<> {
       const auto& token = i == publisher() ? town_.publisher_token : town_.tokens[i];
       auto opened = sign_in(api, token, source_of(i));
       if (!opened) return opened.failure();

@@ -28,7 +28,7 @@ constexpr std::uint64_t spare_descriptors = 200;
 
 result<> sign_in_all(const served_node& node, const town& people, std::size_t from, std::size_t to,
                      socket_crowd& crowd) {
-  return in_parallel(node.client(), to - from, [&](api_client& api, std::size_t i) -> result<> {
+  return in_parallel(node.client(), to - from, town_makers, [&](api_client& api, std::size_t i) -> result<> {
     auto opened = sign_in(api, people.tokens[from + i], source_of(from + i));
     if (!opened) return opened.failure();
     crowd.add(from + i, std::move(opened->socket), std::move(opened->received));

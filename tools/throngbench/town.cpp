@@ -9,8 +9,6 @@ namespace throng {
 
 namespace {
 
-constexpr std::size_t threads_max = 16;
-
 std::string numbered(std::string_view what, std::size_t number) { return std::string(what) + std::to_string(number); }
 
 struct person {
@@ -31,7 +29,7 @@ result<person> invite(api_client& api, const std::string& admin, const std::stri
 
 }  // namespace
 
-result<> in_parallel(const http_url& server, std::size_t count,
+result<> in_parallel(const http_url& server, std::size_t count, std::size_t thread_count,
                      const std::function<result<>(api_client&, std::size_t)>& work) {
   std::atomic<std::size_t> next{0};
   std::mutex mutex;
@@ -47,7 +45,7 @@ result<> in_parallel(const http_url& server, std::size_t count,
     }
   };
   std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < std::min(threads_max, count); ++i) threads.emplace_back(run);
+  for (std::size_t i = 0; i < std::min(thread_count, count); ++i) threads.emplace_back(run);
   for (auto& each : threads) each.join();
   return outcome;
 }
@@ -68,7 +66,7 @@ result<town> make_town(const http_url& server, const std::string& admin, const t
     made.channels.push_back(std::move(*channel));
   }
   made.tokens.resize(plan.people);
-  auto outcome = in_parallel(server, plan.people, [&](api_client& own, std::size_t i) -> result<> {
+  auto outcome = in_parallel(server, plan.people, town_makers, [&](api_client& own, std::size_t i) -> result<> {
     std::string list;
     for (std::size_t c = 0; c < plan.channels; ++c)
       if (plan.place_of(i, c)) list += (list.empty() ? "" : ",") + made.channels[c];

@@ -34,8 +34,10 @@ struct town {
 
 result<town> make_town(const http_url& server, const std::string& admin_token, const town_plan& plan);
 
-/// Calls work(api, i) for each i below `count` on some threads with a connection each; the first error ends it.
-result<> in_parallel(const http_url& server, std::size_t count,
+inline constexpr std::size_t town_makers = 16;
+
+/// Calls work(api, i) for each i below `count` on so many threads with a connection each; the first error ends it.
+result<> in_parallel(const http_url& server, std::size_t count, std::size_t threads,
                      const std::function<result<>(api_client&, std::size_t)>& work);
 
 }  // namespace throng
