@@ -85,8 +85,9 @@ class store {
   /// Commits `units` in one durable transaction and says for each how it went, in order. A unit whose fence is stale
   /// (errc::stale_epoch), or one of whose writes is refused (errc::conflict, errc::domain_taken,
   /// errc::request_too_large), leaves no trace, breaks its lineage, and doesn't disturb the units of others.
-  /// An error of the whole (errc::storage_full, errc::service_unavailable) means that no unit was committed. When it
-  /// returns, what it calls committed survives kill −9 and power loss.
+  /// An error of the whole (errc::storage_full, errc::service_unavailable) means that no unit was committed, and none of
+  /// them comes back later; a store that can't promise that ends the process instead of answering. When it returns,
+  /// what it calls committed survives kill −9 and power loss.
   virtual result<std::vector<result<>>> commit(std::span<const commit_unit> units) = 0;
 
   /// Takes a slot for `epoch`: from its return on, units with a smaller epoch are refused. errc::stale_epoch if the
@@ -96,10 +97,6 @@ class store {
   virtual result<> raise_fences(std::span<const fence> guards) = 0;
   /// The epochs of all slots that have one.
   virtual result<std::vector<fence>> fences() = 0;
-
-  /// Deletes at most `count_max` events older than `before`, the oldest first; how many went. For the retention job.
-  /// Their positions stay used: end_of() doesn't go back, and events_after() tells who missed them.
-  virtual result<std::size_t> trim_events(wall_time before, std::size_t count_max) = 0;
 
   virtual std::unique_ptr<store_reader> make_reader() = 0;
 };

@@ -144,9 +144,13 @@ struct put_message { message_record row; };         // an edit, a reaction, a pi
 struct insert_event { event_record row; };
 struct put_token { token_record row; };
 struct put_app { app_record row; };
+/// Deletes at most `count_max` events older than `before`, the oldest first (storage/retention.hpp). Their positions stay
+/// used: end_of() doesn't go back, and events_after() tells who missed them. How many went is left in `trimmed`.
+struct trim_events { wall_time before; std::size_t count_max; std::shared_ptr<std::atomic<std::size_t>> trimmed; };
 
 using write_op = std::variant<put_workspace, put_directory, put_user, put_membership, erase_membership, put_channel,
-                              put_member, erase_member, insert_message, put_message, insert_event, put_token, put_app>;
+                              put_member, erase_member, insert_message, put_message, insert_event, put_token, put_app,
+                              trim_events>;
 
 /// The right to write for the entities of one slot, as of one epoch of its ownership.
 struct fence {

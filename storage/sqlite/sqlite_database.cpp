@@ -41,6 +41,7 @@ error failure::to_error() const {
 
 bool failure::is_not_a_database() const noexcept { return (code_ & 0xff) == SQLITE_NOTADB; }
 bool failure::is_corrupt() const noexcept { return (code_ & 0xff) == SQLITE_CORRUPT; }
+bool failure::is_failed_sync() const noexcept { return code_ == SQLITE_IOERR_FSYNC; }
 
 database::database(const std::filesystem::path& file, mode access, int busy_timeout_ms) {
   auto flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |

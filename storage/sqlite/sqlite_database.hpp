@@ -29,6 +29,8 @@ class failure : public std::exception {
   error to_error() const;
   bool is_not_a_database() const noexcept;
   bool is_corrupt() const noexcept;
+  /// What was written may be on the disk or not.
+  bool is_failed_sync() const noexcept;
 
  private:
   int code_;

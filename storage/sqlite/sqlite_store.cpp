@@ -2,11 +2,13 @@
 #include "storage/sqlite/sqlite_store.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <optional>
 #include <system_error>
 
+#include "config/log.hpp"
 #include "storage/sqlite/file_lock.hpp"
 #include "storage/sqlite/sqlite_database.hpp"
 #include "storage/sqlite/sqlite_reader.hpp"
@@ -30,7 +32,14 @@ class sqlite_store final : public store {
       : file_(std::move(file)), options_(options), lock_(std::move(lock)), db_(std::move(db)), writer_(*db_) {}
 
   result<std::vector<result<>>> commit(std::span<const commit_unit> units) override {
-    return write<std::vector<result<>>>([&] { return writer_.commit(units); });
+    return write<std::vector<result<>>>([&] {
+      try {
+        return writer_.commit(units);
+      } catch (const sqlite::failure& why) {
+        if (why.is_failed_sync()) overwrite_or_end(why);
+        throw;
+      }
+    });
   }
   result<> raise_fence(fence guard) override { return raise_fences({&guard, 1}); }
   result<> raise_fences(std::span<const fence> guards) override {
@@ -39,15 +48,30 @@ class sqlite_store final : public store {
   result<std::vector<fence>> fences() override {
     return write<std::vector<fence>>([&] { return writer_.fences(); });
   }
-  result<std::size_t> trim_events(wall_time before, std::size_t count_max) override {
-    return write<std::size_t>([&] { return writer_.trim_events(before, count_max); });
-  }
   std::unique_ptr<store_reader> make_reader() override {
     return sqlite::make_reader(file_, {options_.reader_cache_bytes, options_.busy_timeout_ms});
   }
 
  private:
-  /// commit() has one caller, but the retention job need not be on its thread.
+  /// A COMMIT whose sync fails is rolled back by SQLite, but its frames are in the WAL, whole: a process that opened
+  /// the file before they were overwritten (after kill −9, say) would find them committed, against our answer. The next
+  /// commit goes over the same place; so one is made here. If its sync fails too, nobody can tell what the disk keeps:
+  /// the process ends before anybody is answered, and what the file says at the next start is true.
+  void overwrite_or_end(const sqlite::failure& first) {
+    log::error("the store {}: {}; writing once more", file_.string(), first.what());
+    try {
+      sqlite::transaction over(*db_);
+      db_->run("PRAGMA user_version = " + std::to_string(++overwrites_));
+      over.commit();
+    } catch (const sqlite::failure& second) {
+      log::error("the store {}: {}; ending, because the disk doesn't say what it has stored", file_.string(),
+                 second.what());
+      log::stop();
+      std::_Exit(1);
+    }
+  }
+
+  /// raise_fences() is called at the start, and commit() by the queue's thread; they need not be the same.
   template <class Value, class Work>
   result<Value> write(Work work) {
     std::lock_guard one_at_a_time(mutex_);
@@ -64,6 +88,7 @@ class sqlite_store final : public store {
   std::unique_ptr<sqlite::database> db_;
   sqlite::writer writer_;
   std::mutex mutex_;
+  std::uint32_t overwrites_ = 0;
 };
 
 /// Makes the folder, for its owner only, if it isn't there.

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/sqlite/sqlite_writer.hpp"
 
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
 #include "storage/store.hpp"
 #include "storage/unit_bytes.hpp"
 
@@ -203,6 +207,34 @@ writer::refusal writer::apply(const put_app& op) {
   return std::nullopt;
 }
 
+writer::refusal writer::apply(const trim_events& op) {
+  struct position {
+    std::int64_t kind;
+    std::uint64_t id;
+    seq_t seq;
+    auto stream() const { return std::pair(kind, id); }
+  };
+  std::vector<position> oldest;
+  {
+    auto found = oldest_events_.query(op.before, counter{op.count_max});
+    while (found.next()) {
+      auto kind = found.number();
+      auto id = found.ordered_number();
+      oldest.push_back({kind, id, found.count()});
+    }
+  }
+  // By stream: neighbours in the B-tree go together, and what was trimmed of a stream is noted once.
+  std::ranges::sort(oldest, {}, [](const position& each) { return std::tuple(each.kind, each.id, each.seq); });
+  for (std::size_t i = 0; i < oldest.size(); ++i) {
+    const auto& each = oldest[i];
+    erase_event_.execute(each.kind, ordered{each.id}, counter{each.seq});
+    if (i + 1 == oldest.size() || oldest[i + 1].stream() != each.stream())
+      put_trimmed_.execute(each.kind, ordered{each.id}, counter{each.seq});
+  }
+  if (op.trimmed) op.trimmed->store(oldest.size());
+  return std::nullopt;
+}
+
 epoch_t writer::epoch_of(slot_id slot) {
   auto& seen = seen_epochs_[slot.value];
   if (seen.batch != batch_) {
@@ -238,30 +270,6 @@ std::vector<fence> writer::fences() {
     all.push_back({slot, found.count()});
   }
   return all;
-}
-
-std::size_t writer::trim_events(wall_time before, std::size_t count_max) {
-  struct position {
-    std::int64_t kind;
-    std::uint64_t id;
-    seq_t seq;
-  };
-  transaction all(db_);
-  std::vector<position> oldest;
-  {
-    auto found = oldest_events_.query(before, counter{count_max});
-    while (found.next()) {
-      auto kind = found.number();
-      auto id = found.ordered_number();
-      oldest.push_back({kind, id, found.count()});
-    }
-  }
-  for (const auto& one : oldest) {
-    erase_event_.execute(one.kind, ordered{one.id}, counter{one.seq});
-    put_trimmed_.execute(one.kind, ordered{one.id}, counter{one.seq});
-  }
-  all.commit();
-  return oldest.size();
 }
 
 }  // namespace throng::sqlite

@@ -21,7 +21,6 @@ class writer {
   std::vector<result<>> commit(std::span<const commit_unit> units);
   result<> raise_fences(std::span<const fence> guards);
   std::vector<fence> fences();
-  std::size_t trim_events(wall_time before, std::size_t count_max);
 
  private:
   using refusal = std::optional<error>;
@@ -41,6 +40,7 @@ class writer {
   refusal apply(const insert_event& op);
   refusal apply(const put_token& op);
   refusal apply(const put_app& op);
+  refusal apply(const trim_events& op);
   bool write_message(statement& how, const message_record& row);
   epoch_t epoch_of(slot_id slot);
 

@@ -87,7 +87,7 @@ class failing_store final : public store {
  public:
   explicit failing_store(store& real) : real_(real) {}
 
-  failure_plan commits;  // raise_fence(s) and trim_events are passed on
+  failure_plan commits;  // raise_fence(s) are passed on
   failure_plan reads;    // of all readers together
 
   result<std::vector<result<>>> commit(std::span<const commit_unit> units) override {
@@ -97,9 +97,6 @@ class failing_store final : public store {
   result<> raise_fence(fence guard) override { return real_.raise_fence(guard); }
   result<> raise_fences(std::span<const fence> guards) override { return real_.raise_fences(guards); }
   result<std::vector<fence>> fences() override { return real_.fences(); }
-  result<std::size_t> trim_events(wall_time before, std::size_t count_max) override {
-    return real_.trim_events(before, count_max);
-  }
   std::unique_ptr<store_reader> make_reader() override {
     return std::make_unique<failing_reader>(real_.make_reader(), reads);
   }

@@ -53,7 +53,6 @@ class gated_store final : public store {
   result<> raise_fence(fence guard) override { return real_.raise_fence(guard); }
   result<> raise_fences(std::span<const fence> guards) override { return real_.raise_fences(guards); }
   result<std::vector<fence>> fences() override { return real_.fences(); }
-  result<std::size_t> trim_events(wall_time before, std::size_t n) override { return real_.trim_events(before, n); }
   std::unique_ptr<store_reader> make_reader() override { return real_.make_reader(); }
 
  private:

@@ -499,14 +499,20 @@ STORE_CASE("trimmed events are gone, are missed explicitly, and their positions 
     commit_one(*f.rows, insert_event{event(seq, key_of(lobby), static_cast<std::int64_t>(seq) * 10)});
   commit_one(*f.rows, insert_event{event(1, key_of(ada), 15)});
 
-  CHECK(f.rows->trim_events(at_second(10), any_count).value() == 0);  // strictly older
-  CHECK(f.rows->trim_events(at_second(31), 2).value() == 2);          // of lobby's and ada's, the oldest two
+  auto trim = [&](wall_time before, std::size_t count_max) {
+    auto trimmed = std::make_shared<std::atomic<std::size_t>>(any_count);
+    commit_one(*f.rows, trim_events{before, count_max, trimmed});
+    return trimmed->load();
+  };
+  CHECK(trim(at_second(10), any_count) == 0);  // strictly older
+  CHECK(trim(at_second(31), 2) == 2);          // of lobby's and ada's, the oldest two
   CHECK(f.reader->events_after(key_of(lobby), 0, any_count).code() == errc::too_old);
   CHECK(seqs(f.reader->events_after(key_of(lobby), 1, any_count)) == list_of_seqs{2, 3, 4});
   CHECK(f.reader->events_after(key_of(ada), 0, any_count).code() == errc::too_old);
   CHECK(seqs(f.reader->events_after(key_of(ada), 1, any_count)).empty());
 
-  CHECK(f.rows->trim_events(at_second(1000), any_count).value() == 3);
+  commit_one(*f.rows, trim_events{at_second(31), 0, nullptr});
+  CHECK(trim(at_second(1000), any_count) == 3);
   f.reopen();
   CHECK(f.reader->end_of(key_of(lobby))->seq == 4);
   CHECK(f.reader->end_of(key_of(ada))->seq == 1);
