@@ -188,22 +188,23 @@ void rtm_connection::on_stream_ready(entity_key) {
 }
 
 void rtm_connection::start_listing() {
-  const bool is_asking = listing_ != nullptr;
   listing_ = std::make_unique<listing>();
-  if (!is_asking) ask_for_channels();
+  ++listing_generation_;  // an answer to an older question doesn't count any more
+  ask_for_channels();
 }
 
 void rtm_connection::ask_for_channels() {
   UserChannelsRequest request;
   request.set_after(listing_->after);
   request.set_limit(channel_page_size);
-  ask<UserChannelsReply>(key_of(user_), std::move(request), [](rtm_connection& self, auto outcome) {
-    if (!self.listing_) return;
-    if (!outcome) return self.fail_boot(outcome.code());
-    std::vector<channel_id> page;
-    for (const auto& each : (*outcome)->channels()) page.push_back({each.channel()});
-    self.on_channels(page, (*outcome)->has_more());
-  });
+  ask<UserChannelsReply>(key_of(user_), std::move(request),
+                         [generation = listing_generation_](rtm_connection& self, auto outcome) {
+                           if (!self.listing_ || self.listing_generation_ != generation) return;
+                           if (!outcome) return self.fail_boot(outcome.code());
+                           std::vector<channel_id> page;
+                           for (const auto& each : (*outcome)->channels()) page.push_back({each.channel()});
+                           self.on_channels(page, (*outcome)->has_more());
+                         });
 }
 
 void rtm_connection::on_channels(const std::vector<channel_id>& page, bool has_more) {
@@ -349,7 +350,8 @@ void rtm_connection::on_close(std::uint16_t) {
   --services_->counters.connections;
   if (!is_attached_) return;
   if (phase_ == phase::open || (phase_ == phase::closing && !boot_)) --services_->counters.sessions;
-  if (user_) {
+  // An Attach that is still under way is followed by this notice, so that no session is left with a dead socket.
+  if (user_ || phase_ == phase::attaching) {
     DetachNotice notice;
     notice.set_connection(id());
     for (const auto& each : fan().cursors(slot_)) {
@@ -412,7 +414,7 @@ void rtm_connection::on_text(std::string_view payload) {
         if (phase_ == phase::closing) return;
         ++services_->counters.commands;
         if (take_rate_token()) {
-          excess_frames_ = 0;
+          if (rate_tokens_ >= services_->options.frames_burst / 2) excess_frames_ = 0;
           return run(std::move(command));
         }
         ++services_->counters.refused_frames;

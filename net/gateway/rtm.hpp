@@ -130,6 +130,7 @@ class rtm_connection final : public websocket_handler, public stream_reader {
   std::uint16_t excess_frames_ = 0;
   std::uint16_t posts_in_flight_ = 0;
   std::uint16_t queries_in_flight_ = 0;
+  std::uint8_t listing_generation_ = 0;
   phase phase_ = phase::attaching;
   bool is_attached_ = false;  // to the fan-out
   bool is_admin_ = false;

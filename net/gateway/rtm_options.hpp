@@ -10,7 +10,7 @@ namespace throng {
 struct rtm_options {
   unsigned frames_per_second = 20;   // what a client may send for ever; raising it costs CPU per misbehaving client
   unsigned frames_burst = 100;       // and at once; beyond it frames are answered with an error
-  unsigned excess_frames_max = 200;  // so many refused in a row close the connection
+  unsigned excess_frames_max = 200;  // so many refused, before the burst is half full again, close it
   unsigned posts_in_flight_max = 32;
   std::size_t boot_bytes_max = 256 * 1024;  // events held until hello
   std::chrono::milliseconds ask_timeout{10'000};

@@ -278,6 +278,50 @@ TEST_CASE("rtm: a wrong ticket is told and closed, and detaches nothing") {
   CHECK(f.services->counters.sessions == 0);
 }
 
+TEST_CASE("rtm: a socket that goes while it attaches is detached all the same") {
+  fixture f;
+  fixture::client a{std::make_shared<rtm_connection>(f.services, 0, rtm_address{session, std::string(16, 't')}),
+                    std::make_shared<fake_socket>(f.loop)};
+  a.rtm->on_open(a.socket);
+  a.rtm->on_close(1006);  // before the loop has seen the answer
+  CHECK(f.entities.all_told<DetachNotice>().at(0)->connection() == f.entities.attached_connection);
+  f.loop.run();
+  CHECK(a.socket->texts.empty());
+  CHECK(f.services->counters.connections == 0);
+}
+
+TEST_CASE("rtm: a list that is read again forgets the answer to the older question") {
+  fixture f;
+  f.entities.channels = {room};
+  const auto a = f.open_with_hello();
+  f.entities.holds_channels = true;
+  const auto break_own_stream = [&](seq_t seq) {
+    Event marked;
+    marked.mutable_channel_marked()->set_channel(room.value);
+    f.entities.publish(key_of(ann), seq, marked);
+    f.entities.publish(key_of(ann), seq + 5, marked);
+    f.loop.run();
+    f.entities.take<ReplayRequest>().done(errc::too_old);
+    f.loop.run();
+  };
+  break_own_stream(1);
+  const auto older = f.entities.take<UserChannelsRequest>();
+  break_own_stream(7);
+  const auto newer = f.entities.take<UserChannelsRequest>();
+  UserChannelsReply with_den;
+  with_den.add_channels()->set_channel(den.value);
+  f.answer(older, with_den);
+  UserChannelsReply with_room;
+  with_room.add_channels()->set_channel(room.value);
+  f.answer(newer, with_room);
+  a.socket->take();
+  f.entities.publish(key_of(den), 1, post("secret", den));
+  f.entities.publish(key_of(room), 1, post("hers"));
+  f.loop.run();
+  REQUIRE(a.socket->texts.size() == 1);
+  CHECK(member(a.socket->texts[0], "text") == "\"hers\"");
+}
+
 TEST_CASE("rtm: a boot that takes too long is closed") {
   fixture f;
   f.entities.holds_channels = true;
