@@ -79,13 +79,69 @@ commit_queue::limits commit_limits_of(const configuration& settings) {
   return limits;
 }
 
+gateway_options gateway_options_of(const configuration& settings) {
+  gateway_options options;
+  options.rtm.frames_per_second = static_cast<unsigned>(settings.rate_limits.frames_per_second);
+  options.rtm.frames_burst = static_cast<unsigned>(settings.rate_limits.frames_burst);
+  options.rtm.ask_timeout = settings.entities.ask_timeout;
+  return options;
+}
+
+namespace {
+
+event_ring::limits ring_limits_of(const configuration& settings) {
+  return {settings.entities.ring_events_max, settings.entities.ring_bytes_max, settings.entities.ring_window};
+}
+
+/// What an entity gives another within one of its own requests: less than the gateway gives it.
+duration inner_ask_timeout(const configuration& settings) { return settings.entities.ask_timeout / 2; }
+
+}  // namespace
+
 channel_options channel_options_of(const configuration& settings) {
   channel_options options;
   options.limits.message_chars_max = settings.limits.message_chars_max;
   options.limits.members_max = settings.limits.channel_members_max;
   options.limits.reaction_names_max = settings.limits.message_reactions_max;
   options.limits.pins_max = settings.limits.channel_pins_max;
-  options.ring = {settings.entities.ring_events_max, settings.entities.ring_bytes_max, settings.entities.ring_window};
+  options.ring = ring_limits_of(settings);
+  options.ask_timeout = inner_ask_timeout(settings);
+  return options;
+}
+
+workspace_options workspace_options_of(const configuration& settings, std::shared_ptr<id_generator> ids) {
+  workspace_options options;
+  options.ids = std::move(ids);
+  options.stream.ring = ring_limits_of(settings);
+  options.ask_timeout = inner_ask_timeout(settings);
+  return options;
+}
+
+user_options user_options_of(const configuration& settings) {
+  user_options options;
+  options.stream.ring = ring_limits_of(settings);
+  options.ask_timeout = inner_ask_timeout(settings);
+  options.channels_max = settings.sessions.subscriptions_max;
+  options.channels_page_max = settings.sessions.subscriptions_max;
+  options.sessions_max = settings.sessions.per_user_max;
+  return options;
+}
+
+session_options session_options_of(const configuration& settings) {
+  session_options options;
+  options.limits.resume_window = settings.sessions.resume_window;
+  options.limits.ticket_ttl = settings.sessions.ticket_ttl;
+  options.limits.cursors_max = settings.sessions.subscriptions_max + 2;  // workspace and user have one too
+  options.limits.watched_max = settings.presence.watched_max;
+  options.ask_timeout = inner_ask_timeout(settings);
+  return options;
+}
+
+presence_options presence_options_of(const configuration& settings) {
+  presence_options options;
+  options.limits.away_after = settings.presence.away_after;
+  options.limits.flap_delay = settings.presence.flap_delay;
+  options.limits.publish_interval = settings.presence.publish_interval;
   return options;
 }
 

@@ -2,10 +2,17 @@
 // From the configuration to what each part is told. The only place that knows both sides; plain assignments.
 #pragma once
 
+#include <memory>
+
 #include "actors/channel/channel_options.hpp"
+#include "actors/presence/presence.hpp"
+#include "actors/session/session.hpp"
+#include "actors/user/user.hpp"
+#include "actors/workspace/workspace.hpp"
 #include "cluster/node_services.hpp"
 #include "config/configuration.hpp"
 #include "net/api/api_options.hpp"
+#include "net/gateway/gateway.hpp"
 #include "net/transport_options.hpp"
 #include "storage/commit_queue.hpp"
 
@@ -15,6 +22,11 @@ node_options node_options_of(const configuration& settings);
 transport_options transport_options_of(const configuration& settings);
 api_options api_options_of(const configuration& settings);
 commit_queue::limits commit_limits_of(const configuration& settings);
+gateway_options gateway_options_of(const configuration& settings);
 channel_options channel_options_of(const configuration& settings);
+workspace_options workspace_options_of(const configuration& settings, std::shared_ptr<id_generator> ids);
+user_options user_options_of(const configuration& settings);
+session_options session_options_of(const configuration& settings);
+presence_options presence_options_of(const configuration& settings);
 
 }  // namespace throng

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/throngd/node_process.hpp"
+
+#include <arpa/inet.h>
+#include <filesystem>
+#include <random>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+#include "actors/channel/channel.hpp"
+#include "actors/id_generator.hpp"
+#include "actors/presence/presence.hpp"
+#include "actors/session/session.hpp"
+#include "actors/user/user.hpp"
+#include "actors/workspace/workspace.hpp"
+#include "cluster/node.hpp"
+#include "config/log.hpp"
+#include "net/admin/admin_server.hpp"
+#include "net/api/admin_token.hpp"
+#include "net/api/api_server.hpp"
+#include "net/gateway/gateway.hpp"
+#include "net/transport/server.hpp"
+#include "storage/sqlite/sqlite_store.hpp"
+#include "tools/throngd/metrics.hpp"
+#include "tools/throngd/options.hpp"
+
+namespace throng {
+
+namespace {
+
+constexpr node_index this_node{1};
+constexpr std::size_t cached_tokens_max = 100'000;
+constexpr std::chrono::seconds cached_token_ttl{60};
+
+std::string url_of(const char* scheme, const host_port& address) {
+  return std::string(scheme) + "://" + to_text(address);
+}
+
+/// The node port is this node's, though nobody talks to it before there is a second node.
+class reserved_port {
+ public:
+  static result<std::unique_ptr<reserved_port>> reserve(const host_port& address) {
+    auto made = std::make_unique<reserved_port>();
+    made->socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_port = htons(address.port);
+    if (::inet_pton(AF_INET, address.host.c_str(), &name.sin_addr) != 1)
+      return error{errc::invalid_arguments, "listen.node: " + address.host + " is not an IPv4 address"};
+    const int yes = 1;
+    ::setsockopt(made->socket_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (::bind(made->socket_, reinterpret_cast<sockaddr*>(&name), sizeof name) != 0)
+      return error{errc::unavailable, "listen.node: port " + std::to_string(address.port) + " is taken"};
+    socklen_t size = sizeof name;
+    ::getsockname(made->socket_, reinterpret_cast<sockaddr*>(&name), &size);
+    made->address_ = {address.host, ntohs(name.sin_port)};
+    return made;
+  }
+  reserved_port() = default;
+  reserved_port(const reserved_port&) = delete;
+  reserved_port& operator=(const reserved_port&) = delete;
+  ~reserved_port() {
+    if (socket_ >= 0) ::close(socket_);
+  }
+  const host_port& address() const { return address_; }
+
+ private:
+  int socket_ = -1;
+  host_port address_;
+};
+
+node::kinds placed_kinds(const configuration& settings, std::shared_ptr<id_generator> ids) {
+  return {{entity_kind::channel, make_channel_factory(channel_options_of(settings))},
+          {entity_kind::workspace, make_workspace_factory(workspace_options_of(settings, std::move(ids)))},
+          {entity_kind::user, make_user_factory(user_options_of(settings))},
+          {entity_kind::session, make_session_factory(session_options_of(settings))},
+          {entity_kind::presence, make_presence_factory(presence_options_of(settings))}};
+}
+
+class live_process final : public node_process {
+ public:
+  live_process(const configuration& settings, std::string version)
+      : settings_(settings), version_(std::move(version)) {}
+  ~live_process() override { live_process::stop(); }
+
+  result<> begin() {
+    std::error_code failed;
+    std::filesystem::create_directories(settings_.data, failed);
+    if (failed) return error{errc::unavailable, "the data folder " + settings_.data + ": " + failed.message()};
+    if (auto opened = open_store(); !opened) return opened.failure();
+    if (auto token = read_admin_token(); !token) return token.failure();
+    if (auto taken = take_slots(); !taken) return taken.failure();
+    put_together();
+    return listen();
+  }
+
+  std::string ready_line() const override { return ready_line_; }
+
+  void stop() override {
+    if (is_stopped_) return;
+    is_stopped_ = true;
+    if (admin_) admin_->is_ready.store(false);
+    if (sockets_) {
+      sockets_->stop_accepting();
+      if (gateway_) gateway_->drain();
+      sockets_->stop(settings_.gateway.drain_timeout);
+    }
+    if (node_) node_->stop();
+    if (commits_) commits_->stop();
+    if (readers_) readers_->stop();
+    node_.reset();
+  }
+
+ private:
+  result<> open_store() {
+    auto opened = open_sqlite_store(settings_.data_path(settings_.storage.file));
+    if (!opened) return opened.failure();
+    store_ = std::move(*opened);
+    return done;
+  }
+
+  result<> read_admin_token() {
+    admin_token_ = settings_.admin.token;
+    if (!admin_token_.empty()) return done;
+    auto token = load_admin_token(settings_.data_path(settings_.admin.token_file));
+    if (!token) return token.failure();
+    admin_token_ = std::move(*token);
+    return done;
+  }
+
+  /// One node owns every slot; each start is a new epoch, so that nothing of an earlier life can write any more.
+  result<> take_slots() {
+    auto fences = store_->fences();
+    if (!fences) return fences.failure();
+    auto table = std::make_shared<slot_table>(slot_table::single_node(this_node, *fences));
+    if (auto raised = store_->raise_fences(table->fences_of(this_node)); !raised) return raised.failure();
+    table_ = std::move(table);
+    return done;
+  }
+
+  void put_together() {
+    commits_ = make_threaded_commit_queue(*store_, commit_limits_of(settings_));
+    readers_ = make_reader_pool(*store_, settings_.storage.readers, settings_.storage.reads_waiting_max);
+    ids_ = std::make_shared<id_generator>(this_node, system_time(), std::random_device{}());
+    node::parts parts{this_node, node_options_of(settings_), table_, system_time(), *commits_, *readers_, false};
+    node_ = node::start(std::move(parts), placed_kinds(settings_, ids_));
+    sockets_ = std::make_unique<server>(transport_options_of(settings_));
+
+    std::vector<io_loop*> loops;
+    for (std::size_t i = 0; i < sockets_->loop_count(); ++i) loops.push_back(&sockets_->loop(i));
+    gateway_ = std::make_unique<gateway>(this_node, node_->door(), loops, gateway_options_of(settings_));
+
+    tokens_ = std::make_unique<authenticator>(*readers_, admin_token_, cached_tokens_max, cached_token_ttl);
+    rates_ = std::make_unique<shared_rate_limiter>(api_options_of(settings_).rates);
+    api_services_.reset(new api_services{node_->door(), *readers_, *commits_, *tokens_, *rates_, &gateway_->bots(),
+                                         api_options_of(settings_)});
+    api_ = std::make_unique<api_server>(*api_services_);
+    admin_.reset(new admin_services{settings_.node,
+                                    version_,
+                                    admin_token_,
+                                    node_->door(),
+                                    node_->inspect(),
+                                    *readers_,
+                                    *commits_,
+                                    *sockets_,
+                                    {},
+                                    {}});
+    admin_->more_metrics = [this] { return gateway_and_api_metrics(gateway_->figures(), *api_); };
+    admin_->streams = [this](std::function<void(std::vector<stream_view>)> show) {
+      gateway_->streams([show = std::move(show)](std::vector<gateway_stream> streams) {
+        std::vector<stream_view> views;
+        for (const auto& each : streams) views.push_back({each.stream, each.connections, each.is_catching_up});
+        show(std::move(views));
+      });
+    };
+    admin_server_ = std::make_unique<admin_server>(*admin_);
+  }
+
+  result<> listen() {
+    listener_options client{settings_.listen.client, client_handler(), nullptr, 0};
+    if (settings_.tls.enabled()) {
+      auto tls = tls_context::load(settings_.tls.certificate, settings_.tls.key);
+      if (!tls) return tls.failure();
+      client.tls = std::move(*tls);
+    }
+    auto client_address = sockets_->listen(std::move(client));
+    if (!client_address) return client_address.failure();
+    // Its own small bound, so that operators get in while clients have used theirs up.
+    auto admin_address = sockets_->listen({settings_.listen.admin, admin_server_->handler(), nullptr, 100});
+    if (!admin_address) return admin_address.failure();
+    auto reserved = reserved_port::reserve(settings_.listen.node);
+    if (!reserved) return reserved.failure();
+    node_port_ = std::move(*reserved);
+
+    admin_->is_ready.store(true);
+    ready_line_ = "ready node=" + settings_.node +
+                  " client=" + url_of(settings_.tls.enabled() ? "https" : "http", *client_address) +
+                  " admin=" + url_of("http", *admin_address) + " cluster=" + to_text(node_port_->address());
+    log::info("node {} serves clients at {}", settings_.node, to_text(*client_address));
+    return done;
+  }
+
+  http_handler client_handler() {
+    return [this](http_request request, http_responder responder) {
+      if (gateway::serves(request.path)) return gateway_->handle(std::move(request), std::move(responder));
+      api_->handle(std::move(request), std::move(responder));
+    };
+  }
+
+  const configuration settings_;
+  const std::string version_;
+  std::string admin_token_;
+  std::string ready_line_;
+  bool is_stopped_ = false;
+
+  // In the order in which they stand on each other.
+  std::unique_ptr<store> store_;
+  std::shared_ptr<const slot_table> table_;
+  std::unique_ptr<commit_queue> commits_;
+  std::unique_ptr<reader_pool> readers_;
+  std::shared_ptr<id_generator> ids_;
+  std::unique_ptr<node> node_;
+  std::unique_ptr<gateway> gateway_;
+  std::unique_ptr<authenticator> tokens_;
+  std::unique_ptr<shared_rate_limiter> rates_;
+  std::unique_ptr<api_services> api_services_;
+  std::unique_ptr<api_server> api_;
+  std::unique_ptr<admin_services> admin_;
+  std::unique_ptr<admin_server> admin_server_;
+  std::unique_ptr<reserved_port> node_port_;
+  std::unique_ptr<server> sockets_;  // first to go: its connections use all of the above
+};
+
+}  // namespace
+
+result<std::unique_ptr<node_process>> node_process::start(const configuration& settings, std::string version) {
+  auto made = std::make_unique<live_process>(settings, std::move(version));
+  if (auto begun = made->begin(); !begun) return begun.failure();
+  return std::unique_ptr<node_process>(std::move(made));
+}
+
+}  // namespace throng
