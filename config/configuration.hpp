@@ -10,6 +10,7 @@
 #include <string>
 
 #include "config/host_port.hpp"
+#include "config/log_level.hpp"
 
 namespace throng {
 
@@ -18,7 +19,6 @@ inline constexpr std::size_t operator""_MiB(unsigned long long n) { return stati
 
 enum class storage_kind : std::uint8_t { sqlite };
 enum class topology_kind : std::uint8_t { embedded };
-enum class log_level : std::uint8_t { debug, info, warn, error, off };
 enum class log_format : std::uint8_t { text, json };
 
 struct configuration {
@@ -89,9 +89,8 @@ struct configuration {
   struct sessions_t {
     duration resume_window = std::chrono::minutes(5);
     duration ticket_ttl = std::chrono::seconds(30);
-    std::size_t tickets_max = 100'000;
     std::size_t per_user_max = 50;
-    std::size_t subscriptions_max = 10'000;
+    std::size_t subscriptions_max = 20'000;
     friend bool operator==(const sessions_t&, const sessions_t&) = default;
   } sessions;
 

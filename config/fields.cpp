@@ -87,7 +87,6 @@ std::vector<field> fields(configuration& c) {
 
     time("sessions.resume_window", c.sessions.resume_window, 0s, 24h, "How long a session outlives its socket. More: longer absences resume from memory, about 1 KiB each. Less: they resume from the store."),
     time("sessions.ticket_ttl", c.sessions.ticket_ttl, 1s, 10min, "How long the websocket URL of rtm.connect is good for; it works once. More: a leaked URL lives longer. Less: slow clients have to ask again."),
-    count("sessions.tickets_max", c.sessions.tickets_max, 1, 10'000'000, "Such URLs outstanding at once; past it rtm.connect answers `overloaded`. More: more memory in a reconnect storm."),
     count("sessions.per_user_max", c.sessions.per_user_max, 1, 10'000, "Sessions of one user at once; past it the oldest that has no socket goes, else the new one is refused. More: more memory that one account can take."),
     count("sessions.subscriptions_max", c.sessions.subscriptions_max, 1, 1'000'000, "Channels that one session follows at once; past it the rest is refused. More: more memory and a slower boot for people who are everywhere."),
 

@@ -13,7 +13,11 @@
 #include <fmt/core.h>
 #include <utility>
 
-#include "config/configuration.hpp"
+#include "config/log_level.hpp"
+
+namespace throng {
+struct configuration;
+}
 
 namespace throng::log {
 
