@@ -22,6 +22,7 @@
 #include "net/api/api_server.hpp"
 #include "net/gateway/gateway.hpp"
 #include "net/transport/server.hpp"
+#include "storage/retention.hpp"
 #include "storage/sqlite/sqlite_store.hpp"
 #include "tools/throngd/metrics.hpp"
 #include "tools/throngd/options.hpp"
@@ -143,6 +144,7 @@ class live_process final : public node_process {
   void put_together() {
     commits_ = make_threaded_commit_queue(*store_, commit_limits_of(settings_));
     readers_ = make_reader_pool(*store_, settings_.storage.readers, settings_.storage.reads_waiting_max);
+    retention_ = std::make_unique<retention>(*commits_, retention_options_of(settings_), std::random_device{}());
     ids_ = std::make_shared<id_generator>(this_node, system_time(), std::random_device{}());
     node::parts parts{this_node, node_options_of(settings_), table_, system_time(), *commits_, *readers_, false};
     node_ = node::start(std::move(parts), placed_kinds(settings_, ids_));
@@ -194,12 +196,19 @@ class live_process final : public node_process {
     if (!reserved) return reserved.failure();
     node_port_ = std::move(*reserved);
 
+    sockets_->loop(0).post_always([this] { keep_house(); });
     admin_->is_ready.store(true);
     ready_line_ = "ready node=" + settings_.node +
                   " client=" + url_of(settings_.tls.enabled() ? "https" : "http", *client_address) +
                   " admin=" + url_of("http", *admin_address) + " cluster=" + to_text(node_port_->address());
     log::info("node {} serves clients at {}", settings_.node, to_text(*client_address));
     return done;
+  }
+
+  /// Once a second, on the first io loop.
+  void keep_house() {
+    retention_->tick(system_time().now(), system_time().wall());
+    sockets_->loop(0).after(std::chrono::seconds(1), [this] { keep_house(); });
   }
 
   http_handler client_handler() {
@@ -220,6 +229,7 @@ class live_process final : public node_process {
   std::shared_ptr<const slot_table> table_;
   std::unique_ptr<commit_queue> commits_;
   std::unique_ptr<reader_pool> readers_;
+  std::unique_ptr<retention> retention_;
   std::shared_ptr<id_generator> ids_;
   std::unique_ptr<node> node_;
   std::unique_ptr<gateway> gateway_;

@@ -79,6 +79,12 @@ commit_queue::limits commit_limits_of(const configuration& settings) {
   return limits;
 }
 
+retention::options retention_options_of(const configuration& settings) {
+  retention::options options;
+  options.events_kept = settings.storage.events_kept;
+  return options;
+}
+
 gateway_options gateway_options_of(const configuration& settings) {
   gateway_options options;
   options.rtm.frames_per_second = static_cast<unsigned>(settings.rate_limits.frames_per_second);

@@ -15,6 +15,7 @@
 #include "net/gateway/gateway.hpp"
 #include "net/transport_options.hpp"
 #include "storage/commit_queue.hpp"
+#include "storage/retention.hpp"
 
 namespace throng {
 
@@ -22,6 +23,7 @@ node_options node_options_of(const configuration& settings);
 transport_options transport_options_of(const configuration& settings);
 api_options api_options_of(const configuration& settings);
 commit_queue::limits commit_limits_of(const configuration& settings);
+retention::options retention_options_of(const configuration& settings);
 gateway_options gateway_options_of(const configuration& settings);
 channel_options channel_options_of(const configuration& settings);
 workspace_options workspace_options_of(const configuration& settings, std::shared_ptr<id_generator> ids);
