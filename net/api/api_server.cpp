@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "config/log.hpp"
 #include "net/api/scopes.hpp"
 
 namespace throng {
@@ -203,7 +204,13 @@ task<> api_server::serve(http_request request, executor_ptr where, std::function
 
   http_response response;
   result<> outcome = !method ? result<>(errc::unknown_method) : given ? result<>(done) : given.failure();
-  if (outcome) outcome = co_await run(call, request, counted, response.headers);
+  try {
+    if (outcome) outcome = co_await run(call, request, response.headers);
+  } catch (const std::exception& thrown) {
+    // A broken invariant ends this call, not the io thread and everybody on it.
+    log::error("{} failed: {}", name, thrown.what());
+    outcome = errc::internal_error;
+  }
   if (outcome) {
     response.body = success_of(call);
   } else {
@@ -221,8 +228,7 @@ task<> api_server::serve(http_request request, executor_ptr where, std::function
   answer(std::move(response));
 }
 
-task<result<>> api_server::run(api_call& call, const http_request& request, method_figures&,
-                               std::vector<http_header>& headers) {
+task<result<>> api_server::run(api_call& call, const http_request& request, std::vector<http_header>& headers) {
   const auto header = parse_authorization(request.header("authorization"));
   const auto* argument = call.given.find("token");
   auto token = !header.token.empty() ? header.token : argument ? argument->value : std::string();

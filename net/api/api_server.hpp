@@ -38,8 +38,7 @@ class api_server {
 
  private:
   task<> serve(http_request request, executor_ptr where, std::function<void(http_response)> answer);
-  task<result<>> run(api_call& call, const http_request& request, method_figures& counted,
-                     std::vector<http_header>& headers);
+  task<result<>> run(api_call& call, const http_request& request, std::vector<http_header>& headers);
   result<> check_scopes(api_call& call, std::vector<http_header>& headers) const;
 
   api_services& services_;

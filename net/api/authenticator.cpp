@@ -21,7 +21,6 @@ caller_ptr admin_of(const std::string& token) {
 result<caller_ptr> look_up(store_reader& reader, const token_hash& hash) {
   auto token = reader.token(hash);
   if (!token) return token.code() == errc::not_found ? result<caller_ptr>(errc::invalid_auth) : token.failure();
-  if (token->is_revoked) return errc::token_revoked;
   auto caller = std::make_shared<caller_info>();
   caller->kind = static_cast<caller_kind>(token->type == token_type::user  ? caller_kind::user
                                           : token->type == token_type::bot ? caller_kind::bot
@@ -32,13 +31,15 @@ result<caller_ptr> look_up(store_reader& reader, const token_hash& hash) {
   caller->app = token->app;
   caller->scopes = token->scopes;
   caller->expires = token->expires;
-  if (!token->user) return caller_ptr(std::move(caller));
+  if (!token->user) return token->is_revoked ? result<caller_ptr>(errc::token_revoked) : caller_ptr(std::move(caller));
 
   auto record = reader.user(token->user);
   if (!record) return record.code() == errc::not_found ? result<caller_ptr>(errc::account_inactive) : record.failure();
   UserData user;
   if (!user.ParseFromString(record->data)) return error{errc::internal_error, "a user's row can't be read"};
+  // Deactivation revokes all of a person's tokens, and clients treat this code as final.
   if (user.is_deleted()) return errc::account_inactive;
+  if (token->is_revoked) return errc::token_revoked;
   caller->is_admin = user.is_admin() || user.is_owner() || user.is_primary_owner();
   if (caller->kind == caller_kind::bot) {
     caller->bot = bot_id{user.bot()};

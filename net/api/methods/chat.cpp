@@ -11,7 +11,11 @@ void write_posted(api_call& call, const Message& message) {
   call.reply.member("ts", to_text(message_ts{message.ts()}));
 }
 
+constexpr std::size_t client_msg_id_bytes_max = 128;  // clients send UUIDs
+
 task<result<>> post_message(api_call& call) {
+  if (call.args.text("client_msg_id").size() > client_msg_id_bytes_max)
+    co_return error{errc::invalid_arguments, "is too long [json-pointer:/client_msg_id]"};
   auto content = co_await message_content(call);
   if (!content) co_return content.failure();
   auto named = call.args.string("channel");

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "net/api/cursor.hpp"
+#include "net/api/scopes.hpp"
 
 namespace throng {
 
@@ -90,6 +91,15 @@ result<conversation_types> parse_types(std::string_view text) {
       return error{errc::invalid_types, "unknown type: " + each};
   }
   return types;
+}
+
+result<> check_type_scopes(const conversation_types& types, std::string_view granted) {
+  if ((types.with_public && !has_any_scope(granted, "channels:read")) ||
+      (types.with_private && !has_any_scope(granted, "groups:read")) ||
+      (types.with_mpim && !has_any_scope(granted, "mpim:read")) ||
+      (types.with_im && !has_any_scope(granted, "im:read")))
+    return errc::missing_scope;
+  return done;
 }
 
 task<result<conversation_page>> list_conversations(api_call& call, conversation_filter filter, std::uint32_t limit,

@@ -15,6 +15,9 @@ struct conversation_types {
 /// "public_channel,im"; empty: public channels. errc::invalid_types.
 result<conversation_types> parse_types(std::string_view text);
 
+/// The token must have the scope of each type. errc::missing_scope.
+result<> check_type_scopes(const conversation_types& types, std::string_view granted);
+
 struct conversation_filter {
   conversation_types types;
   bool exclude_archived = false;

@@ -3,6 +3,7 @@
 #include "net/api/cursor.hpp"
 #include "net/api/methods/conversation_list.hpp"
 #include "net/api/methods/conversations.hpp"
+#include "net/api/scopes.hpp"
 
 namespace throng {
 
@@ -15,6 +16,7 @@ constexpr std::string_view newer_cursor = "after_ts";
 task<result<>> list(api_call& call) {
   auto types = parse_types(call.args.text("types"));
   if (!types) co_return types.failure();
+  if (auto allowed = check_type_scopes(*types, call.who->scopes); !allowed) co_return allowed;
   conversation_filter filter;
   filter.types = *types;
   filter.exclude_archived = call.args.boolean("exclude_archived");
@@ -36,6 +38,23 @@ void render_page(api_call& call, const HistoryReply& page, message_ts skipped_ro
   call.reply.member("has_more", page.has_more());
 }
 
+/// channels:… is for public channels, groups:… for private ones; an id doesn't say which it is. Only tokens that lack
+/// one of the two cost a question.
+task<result<>> check_privacy_scope(api_call& call, std::string_view suffix) {
+  const auto id = call.args.channel("channel");
+  const auto& granted = call.who->scopes;
+  if (kind_of(id) != channel_kind::channel) co_return done;
+  const bool reads_public = has_any_scope(granted, std::string("channels:").append(suffix));
+  const bool reads_private = has_any_scope(granted, std::string("groups:").append(suffix));
+  if (reads_public && reads_private) co_return done;
+  ChannelInfoRequest request;
+  *request.mutable_caller() = call.caller();
+  auto found = co_await call.ask(key_of(id), std::move(request));
+  if (!found) co_return found.failure();
+  if (!((*found)->channel().is_private() ? reads_private : reads_public)) co_return errc::missing_scope;
+  co_return done;
+}
+
 message_ts before(message_ts ts, bool inclusive) { return {inclusive ? ts.micros - 1 : ts.micros}; }
 message_ts after(message_ts ts, bool inclusive) { return {inclusive ? ts.micros + 1 : ts.micros}; }
 
@@ -43,6 +62,8 @@ message_ts after(message_ts ts, bool inclusive) { return {inclusive ? ts.micros 
 task<result<>> members(api_call& call) {
   auto start = parse_cursor("user", call.args.text("cursor"));
   if (!start) co_return start.failure();
+  auto allowed = co_await check_privacy_scope(call, "read");
+  if (!allowed) co_return allowed;
   MembersRequest request;
   *request.mutable_caller() = call.caller();
   request.set_after(*start);
@@ -65,6 +86,8 @@ std::uint32_t page_limit(const api_call& call, std::uint32_t otherwise) {
 
 task<result<>> conversation_info(api_call& call) {
   const auto id = call.args.channel("channel");
+  auto allowed = co_await check_privacy_scope(call, "read");
+  if (!allowed) co_return allowed;
   ChannelInfoRequest request;
   *request.mutable_caller() = call.caller();
   auto found = co_await call.ask(key_of(id), std::move(request));
@@ -114,6 +137,8 @@ task<result<>> conversation_history(api_call& call) {
     const message_ts edge{static_cast<std::int64_t>(*position)};
     (is_forward ? oldest : latest) = is_forward ? after(edge, inclusive) : before(edge, inclusive);
   }
+  auto allowed = co_await check_privacy_scope(call, "history");
+  if (!allowed) co_return allowed;
   HistoryRequest request;
   *request.mutable_caller() = call.caller();
   request.set_oldest(oldest.micros);
@@ -146,6 +171,8 @@ task<result<>> conversation_replies(api_call& call) {
   auto position = parse_cursor(newer_cursor, call.args.text("cursor"));
   if (!position) co_return position.failure();
   if (*position != 0) oldest = after(message_ts{static_cast<std::int64_t>(*position)}, inclusive);
+  auto allowed = co_await check_privacy_scope(call, "history");
+  if (!allowed) co_return allowed;
   RepliesRequest request;
   *request.mutable_caller() = call.caller();
   request.set_ts(call.args.ts("ts").micros);

@@ -46,6 +46,21 @@ task<result<>> check_users(api_call& call, std::vector<user_id> ids) {
   co_return done;
 }
 
+task<std::unordered_set<std::uint64_t>> active_users(api_call& call, std::vector<user_id> ids) {
+  std::unordered_map<std::uint64_t, PresenceQuery> by_bucket;
+  for (auto id : ids) by_bucket[presence_bucket_of(id).value].add_users(id.value);
+  std::vector<std::pair<entity_key, PresenceQuery>> queries;
+  for (auto& [bucket, query] : by_bucket) queries.emplace_back(key_of(bucket_id{bucket}), std::move(query));
+  auto answers = co_await call.ask_all(std::move(queries));
+  std::unordered_set<std::uint64_t> active;
+  for (const auto& each : answers) {
+    if (!each) continue;
+    for (const auto& state : (*each)->states())
+      if (state.is_active()) active.insert(state.user());
+  }
+  co_return active;
+}
+
 task<result<WorkspaceData>> find_workspace(api_call& call) {
   WorkspaceInfoRequest request;
   auto found = co_await call.ask(key_of(call.team()), std::move(request));
@@ -137,6 +152,9 @@ task<result<opened_direct>> open_direct(api_call& call, std::vector<user_id> oth
   if (!known) co_return known.failure();
 
   const auto id = direct_id(call.team(), call.user(), others);
+  auto listed = co_await listed_channel(call, id);
+  if (!listed) co_return listed.failure();
+  const bool was_open = *listed && (*listed)->is_open();
   CreateChannelRequest create;
   *create.mutable_caller() = call.caller();
   auto& channel = *create.mutable_channel();
@@ -157,11 +175,13 @@ task<result<opened_direct>> open_direct(api_call& call, std::vector<user_id> oth
   ShowDirectRequest show;
   show.set_channel(id.value);
   show.set_is_open(true);
-  auto shown = co_await call.ask(key_of(call.user()), std::move(show));
-  if (!shown) co_return shown.failure();
+  if (!was_open) {
+    auto shown = co_await call.ask(key_of(call.user()), std::move(show));
+    if (!shown) co_return shown.failure();
+  }
   opened_direct opened;
   opened.channel = (*made)->channel();
-  opened.is_new_on_list = !(*shown)->was_open();
+  opened.is_new_on_list = !was_open;  // making it may have put it there already
   co_return opened;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "net/api/api_call.hpp"
@@ -19,6 +20,9 @@ task<result<std::vector<UserData>>> find_users(api_call& call, std::vector<user_
 task<result<UserData>> find_user(api_call& call, user_id id);
 /// All of `ids` are people of the caller's workspace (USLACKBOT too), or errc::user_not_found.
 task<result<>> check_users(api_call& call, std::vector<user_id> ids);
+
+/// Who of these people is active now. Those whose bucket doesn't answer count as away.
+task<std::unordered_set<std::uint64_t>> active_users(api_call& call, std::vector<user_id> ids);
 
 task<result<WorkspaceData>> find_workspace(api_call& call);
 

@@ -5,6 +5,7 @@
 // {"C1":[epoch,seq],…}. The answer says `resumed`; if that is false, the session is a new one and the client reads
 // history instead.
 #include "net/api/methods/conversation_list.hpp"
+#include "net/api/scopes.hpp"
 #include "net/api/token_secret.hpp"
 #include "net/render/team.hpp"
 #include "net/render/user.hpp"
@@ -115,10 +116,13 @@ task<result<>> connect(api_call& call) {
   co_return done;
 }
 
-void write_people(api_call& call, const UsersReply& users) {
+void write_people(api_call& call, const UsersReply& users, const std::unordered_set<std::uint64_t>& active) {
   call.reply.key("users").begin_array();
   render_slackbot(call.reply, call.team().value);
-  for (const auto& user : users.users()) render_user(call.reply, user);
+  const auto with_email = has_any_scope(call.who->scopes, "users:read.email");
+  for (const auto& user : users.users())
+    render_user(call.reply, user,
+                {.with_email = with_email, .presence = active.contains(user.id()) ? "active" : "away"});
   call.reply.end_array();
   call.reply.key("bots").begin_array();
   for (const auto& user : users.users()) {
@@ -161,9 +165,13 @@ task<result<>> start(api_call& call) {
   auto page = co_await list_conversations(call, filter, most, std::string());
   if (!page) co_return page.failure();
   const bool is_small = !(*users)->has_more() && page->next_cursor.empty();
+  std::vector<user_id> ids;
+  if (is_small)
+    for (const auto& user : (*users)->users()) ids.push_back(user_id{user.id()});
+  auto active = co_await active_users(call, std::move(ids));
   auto connected = co_await connect(call);
   if (!connected || !is_small) co_return connected;
-  write_people(call, **users);
+  write_people(call, **users, active);
   write_conversations(call, *page);
   call.reply.member("cache_ts", seconds_of(call.wall()))
       .member("latest_event_ts", to_text(message_ts{call.wall().time_since_epoch().count()}));

@@ -39,9 +39,18 @@ task<result<>> list(api_call& call) {
   auto page = co_await call.ask(key_of(call.team()), std::move(request));
   if (!page) co_return page.failure();
   const auto& users = (*page)->users();
+  const bool with_presence = call.args.boolean("presence");
+  std::vector<user_id> ids;
+  if (with_presence)
+    for (const auto& user : users) ids.push_back(user_id{user.id()});
+  const auto active = co_await active_users(call, std::move(ids));
   call.reply.key("members").begin_array();
   if (*start == 0) render_slackbot(call.reply, call.team().value);
-  for (const auto& user : users) render_user(call.reply, user, view_of(call));
+  for (const auto& user : users) {
+    auto view = view_of(call);
+    if (with_presence) view.presence = active.contains(user.id()) ? "active" : "away";
+    render_user(call.reply, user, view);
+  }
   call.reply.end_array().member("cache_ts", (*page)->updated()).member("offset", "");
   call.end_page((*page)->has_more() && !users.empty() ? make_cursor("user", users[users.size() - 1].id())
                                                       : std::string());
@@ -62,6 +71,7 @@ task<result<>> lookup_by_email(api_call& call) {
 task<result<>> conversations(api_call& call) {
   auto types = parse_types(call.args.text("types"));
   if (!types) co_return types.failure();
+  if (auto allowed = check_type_scopes(*types, call.who->scopes); !allowed) co_return allowed;
   conversation_filter filter;
   filter.types = *types;
   filter.exclude_archived = call.args.boolean("exclude_archived");
