@@ -53,7 +53,7 @@ error too_many(std::size_t fields_max) {
 std::string_view take_line(std::string_view& rest) {
   const auto end = rest.find('\n');
   auto line = rest.substr(0, end);
-  rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+  rest = rest.substr(end == std::string_view::npos ? rest.size() : end + 1);  // still a place in the body if empty
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   return line;
 }
