@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writers post through the API while the process is killed with SIGKILL at a random moment, 20 times, and started again
+// on the same data. What was acknowledged is in history exactly once and in order; what was in doubt is there once after
+// it is sent again under the same client_msg_id; readers that come back see everything once.
+import assert from 'node:assert/strict';
+import { describe, it, after } from 'node:test';
+import { eventually, within } from '../sdk/support/deadline.mjs';
+import { randomNumbers, seed } from '../sdk/support/random.mjs';
+import { webClient } from '../sdk/support/slack.mjs';
+import { Socket, resumeWith } from '../sdk/support/socket.mjs';
+import { Throngd } from '../sdk/support/throngd.mjs';
+import { createChannel, createWorkspace } from '../sdk/support/workspace.mjs';
+
+const kills = 20;
+const writers_per_channel = 3;
+const random = randomNumbers();
+console.log(`seed ${seed} (THRONG_TEST_SEED repeats it)`);
+
+const server = await Throngd.start();
+const acme = await createWorkspace(server, 'acme');
+const { alice, bob } = acme.people;
+const channels = [acme.general, (await createChannel(alice, 'second', [bob])).id];
+
+/** Posts one message after another, and again what was in doubt when the process died. */
+class Writer {
+  acknowledged = []; // {id, text, ts} in the order of posting
+  #channel; #name; #next = 0; #inDoubt;
+  constructor(channel, name) { this.#channel = channel; this.#name = name; }
+
+  /** Until the process is gone. `noticed` is called after each acknowledgement. */
+  async run(noticed) {
+    for (;;) {
+      const post = this.#inDoubt ?? { id: `${this.#name}-${this.#next}`, text: `${this.#name} ${this.#next++}` };
+      this.#inDoubt = post;
+      let answer;
+      try {
+        const response = await fetch(`${server.api}/chat.postMessage`, {
+          method: 'POST', headers: { authorization: `Bearer ${alice.token}` },
+          body: new URLSearchParams({ channel: this.#channel, text: post.text, client_msg_id: post.id }),
+        });
+        answer = await response.json();
+      } catch {
+        return; // the line was cut: nobody knows whether it was stored
+      }
+      assert.ok(answer.ok, `refused: ${JSON.stringify(answer)}`);
+      this.acknowledged.push({ ...post, ts: answer.ts });
+      this.#inDoubt = undefined;
+      if (noticed() === 'enough') return;
+    }
+  }
+}
+
+/** Follows one channel as a client does: the socket's events, and after a reconnect what it missed. */
+class Reader {
+  seen = []; // {ts, text} in the order in which a user would have seen them
+  #channel; #socket; #session; #frames = [];
+  constructor(channel) { this.#channel = channel; }
+
+  async connect() {
+    const web = webClient(server.client, bob.token);
+    const boot = await web.rtm.connect(this.#session ? resumeWith(this.#session, this.#frames) : {});
+    const socket = await Socket.open(boot.url);
+    this.#session = boot.session;
+    this.#socket = socket;
+    if (!boot.resumed) await this.#fetchMissed(web); // the session ended with the process
+    for (const frame of socket.frames) this.#take(frame);
+    socket.ws.on('message', (data) => this.#take(JSON.parse(String(data))));
+  }
+
+  async #fetchMissed(web) {
+    const last = this.seen.at(-1)?.ts;
+    if (last === undefined) return;
+    const missed = [];
+    for await (const page of web.paginate('conversations.history', { channel: this.#channel, oldest: last, limit: 200 })) missed.push(...page.messages);
+    for (const message of missed.reverse()) this.#take({ ...message, channel: this.#channel });
+  }
+
+  #take(frame) {
+    this.#frames.push(frame);
+    if (frame.type !== 'message' || frame.subtype || frame.channel !== this.#channel) return;
+    if (this.seen.length > 0 && frame.ts <= this.seen.at(-1).ts) return; // history and the socket overlap
+    this.seen.push({ ts: frame.ts, text: frame.text });
+  }
+
+  async disconnected() { await within('the reader to notice the kill', this.#socket.closed); }
+}
+
+describe('kill -9', () => {
+  after(() => server.stop());
+
+  const writers = channels.flatMap((channel, c) => Array.from({ length: writers_per_channel }, (_, w) => ({ channel, writer: new Writer(channel, `w${c}${w}`) })));
+  const readers = channels.map((channel) => new Reader(channel));
+
+  it(`${kills} times under load: nothing acknowledged is lost, doubled or out of order`, async () => {
+    await Promise.all(readers.map((reader) => reader.connect()));
+    for (let round = 0; round < kills; ++round) {
+      const delay_ms = random(250);
+      let killed;
+      const running = writers.map(({ writer }) => writer.run(() => {
+        killed ??= new Promise((done) => { setTimeout(() => done(server.kill()), delay_ms); });
+      }));
+      await within(`round ${round}, killed ${delay_ms} ms after the first acknowledgement`, Promise.all(running), 30_000);
+      await killed;
+      await Promise.all(readers.map((reader) => reader.disconnected()));
+      await server.launch();
+      await Promise.all(readers.map((reader) => reader.connect()));
+    }
+    // What is still in doubt is sent once more, and one new message each.
+    await Promise.all(writers.map(({ writer }) => {
+      let left = 2;
+      return writer.run(() => (--left > 0 ? 'on' : 'enough'));
+    }));
+
+    const web = webClient(server.client, bob.token);
+    let total = 0;
+    for (const [index, channel] of channels.entries()) {
+      const stored = [];
+      for await (const page of web.paginate('conversations.history', { channel, limit: 500 })) stored.push(...page.messages);
+      const posts = stored.reverse().filter((m) => !m.subtype);
+      const all = stored.map((m) => m.ts);
+      assert.deepEqual(all, [...new Set(all)].sort(), 'ts is unique and increasing');
+
+      const acknowledged = writers.filter((w) => w.channel === channel).flatMap(({ writer }) => writer.acknowledged);
+      const byId = new Map();
+      for (const post of posts) {
+        assert.ok(!byId.has(post.client_msg_id), `${post.client_msg_id} is stored twice`);
+        byId.set(post.client_msg_id, post);
+      }
+      for (const { id, text, ts } of acknowledged) {
+        assert.deepEqual({ text: byId.get(id)?.text, ts: byId.get(id)?.ts }, { text, ts }, `${id} was acknowledged`);
+      }
+      assert.equal(posts.length, acknowledged.length, 'nothing else is stored');
+      for (const { writer } of writers.filter((w) => w.channel === channel)) {
+        const own = writer.acknowledged.map((a) => a.ts);
+        assert.deepEqual(own, [...own].sort(), 'each writer\'s messages are in the order of posting');
+      }
+      await eventually('the reader to have seen the last message', () => readers[index].seen.at(-1)?.ts === posts.at(-1).ts);
+      assert.deepEqual(readers[index].seen, posts.map(({ ts, text }) => ({ ts, text })));
+      total += acknowledged.length;
+    }
+    console.log(`${total} messages acknowledged over ${kills} kills`);
+    assert.ok(total > kills, 'the writers got something done');
+  });
+});

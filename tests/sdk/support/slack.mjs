@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The official packages, unmodified, in the two generations that real bots use. The only additions: calls are remembered
+// (record.mjs), and nothing is retried unless a test is about retries, so that a failure is seen at once.
+import api7 from '@slack/web-api';
+import rtm7 from '@slack/rtm-api';
+import api6 from 'web-api-6';
+import rtm6 from 'rtm-api-6';
+import { sawOk } from './record.mjs';
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, setLevel() {}, getLevel: () => 'error', setName() {} };
+
+function recording(WebClient) {
+  return class extends WebClient {
+    async apiCall(method, options) {
+      const answer = await super.apiCall(method, options);
+      sawOk(method);
+      return answer;
+    }
+  };
+}
+
+export const generations = {
+  6: { WebClient: recording(api6.WebClient), RTMClient: rtm6.RTMClient },
+  7: { WebClient: recording(api7.WebClient), RTMClient: rtm7.RTMClient },
+};
+
+export function webClient(url, token, { generation = 7, ...options } = {}) {
+  return new generations[generation].WebClient(token, {
+    slackApiUrl: `${url}/api/`, retryConfig: { retries: 0 }, logger: quiet, ...options,
+  });
+}
+
+export function rtmClient(url, token, { generation = 7, ...options } = {}) {
+  const rtm = new generations[generation].RTMClient(token, {
+    slackApiUrl: `${url}/api/`, autoReconnect: false, logger: quiet, retryConfig: { retries: 0 }, ...options,
+  });
+  // rtm-api 7.0.4 throws from its own close handler once it has sent anything: it walks a list by message id with `for of`
+  // and meets the ids that wait for no reply. Those are filled here, so that the tests can see the close.
+  rtm.on('outgoing_message', ({ id }) => {
+    for (let i = 0; i <= id; ++i) rtm.awaitingReplyList[i] ??= { cancel() {} };
+  });
+  return rtm;
+}
