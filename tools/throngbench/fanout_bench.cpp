@@ -20,7 +20,8 @@ constexpr std::array options{
     option_spec{"--members", "N", "members of each", "1000"},
     option_spec{"--sockets", "N", "people, with a websocket each, over whom the memberships are spread", "1000"},
     option_spec{"--rate", "N", "posts a second in the paced phase, over all channels", "80"},
-    option_spec{"--window", "N", "posts that may be under way in the flood", "200"},
+    option_spec{"--publishers", "N", "people who post, each to its share of the channels", "1"},
+    option_spec{"--window", "N", "posts of each publisher that may be under way in the flood", "32"},
     option_spec{"--seconds", "N", "length of each phase", "5"},
     option_spec{"--rounds", "N", "rounds of all phases", "3"},
     option_spec{"--bytes", "N", "length of a post's text", "200"},
@@ -56,31 +57,48 @@ struct phase_outcome {
   double cpu_us_per_delivery = 0, deliveries_per_s = 0, p50_ms = 0, p99_ms = 0;
 };
 
-/// One phase on one side. `publish(count)` posts that many more.
+/// Posts at the set rate, publishers in turn; how many.
+result<std::uint64_t> post_paced(const plan& with, fanout_side& side, std::int64_t started, std::int64_t end) {
+  std::uint64_t posted = 0;
+  while (now_ns() < end) {
+    const auto due = started + static_cast<std::int64_t>(posted * 1'000'000'000 / with.rate);
+    std::this_thread::sleep_for(std::chrono::nanoseconds(std::max<std::int64_t>(0, due - now_ns())));
+    if (auto sent = side.publish(posted % with.town.publishers, 1); !sent) return sent.failure();
+    ++posted;
+  }
+  return posted;
+}
+
+/// Keeps as many posts under way as the window says, answered and delivered; how many were posted.
+result<std::uint64_t> post_flood(const plan& with, fanout_side& side, std::int64_t end) {
+  std::uint64_t posted = 0;
+  const auto under_way_max = with.window * with.town.publishers;
+  while (now_ns() < end) {
+    bool was_idle = true;
+    for (std::size_t p = 0; p < with.town.publishers; ++p) {
+      const auto delivered = side.check().delivered() / with.town.members_each;
+      const auto under_way = posted - std::min<std::uint64_t>(posted, delivered);
+      const auto room = std::min(with.window - std::min(with.window, side.unanswered(p)),
+                                 under_way_max - std::min<std::size_t>(under_way_max, under_way));
+      if (room < with.window / 4 + 1) continue;
+      if (auto sent = side.publish(p, room); !sent) return sent.failure();
+      posted += room;
+      was_idle = false;
+    }
+    if (was_idle) std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  return posted;
+}
+
 result<phase_outcome> run_phase(const plan& with, fanout_side& side, bool is_flood) {
   auto& check = side.check();
   check.begin();
+  const auto each = with.town.members_each;
   const auto cpu = cpu_ns(side.process()), started = now_ns();
   const auto end = started + static_cast<std::int64_t>(with.seconds) * 1'000'000'000;
-  std::uint64_t posted = 0;
-  const auto each = with.town.members_each;
-  while (now_ns() < end) {
-    if (is_flood) {
-      const auto under_way = posted - std::min<std::uint64_t>(posted, check.delivered() / each);
-      const auto room = with.window - std::min<std::uint64_t>(with.window, under_way);
-      if (room < with.window / 4 + 1) {
-        std::this_thread::sleep_for(std::chrono::microseconds(200));
-        continue;
-      }
-      if (auto sent = side.publish(room); !sent) return sent.failure();
-      posted += room;
-    } else {
-      const auto due = started + static_cast<std::int64_t>(posted * 1'000'000'000 / with.rate);
-      std::this_thread::sleep_for(std::chrono::nanoseconds(std::max<std::int64_t>(0, due - now_ns())));
-      if (auto sent = side.publish(1); !sent) return sent.failure();
-      ++posted;
-    }
-  }
+  const auto count = is_flood ? post_flood(with, side, end) : post_paced(with, side, started, end);
+  if (!count) return count.failure();
+  const auto posted = *count;
   wait_for_deliveries(check, posted * each);
   const auto seconds = static_cast<double>(now_ns() - started) / 1e9;
   const auto cpu_us = static_cast<double>(cpu_ns(side.process()) - cpu) / 1e3;
@@ -122,16 +140,19 @@ result<bench_report> run_fanout_bench(const command_line& line) {
   with.town.members_each = number("--members", 1, 9'000);
   with.town.people = number("--sockets", 1, 9'000);
   with.rate = number("--rate", 1, 100'000);
-  with.window = number("--window", 1, delivery_check::under_way_max);
+  with.town.publishers = number("--publishers", 1, 1'000);
+  with.window = number("--window", 1, delivery_check::under_way_max / 4);
   with.seconds = number("--seconds", 1, 600);
   with.rounds = number("--rounds", 1, 100);
   with.bytes = number("--bytes", delivery_check::mark_bytes, 8'000);
   if (!number.outcome()) return number.outcome().failure();
+  if (with.town.publishers > with.town.channels)
+    return error{errc::invalid_arguments, "--publishers can't be more than --channels"};
   if (with.town.members_each > with.town.people)
     return error{errc::invalid_arguments, "--members can't be more than --sockets"};
   if (with.town.people > with.town.members_each * with.town.channels)
     return error{errc::invalid_arguments, "with so many --sockets some would be in no channel"};
-  if (raise_descriptor_limit() < 2 * with.town.people + spare_descriptors)
+  if (raise_descriptor_limit() < 2 * with.town.people + with.town.publishers + spare_descriptors)
     return error{errc::invalid_arguments, "the limit of descriptors (ulimit -n) is too low for so many sockets"};
   const bool is_pinned = !line.has("--no-pin") && core_count() > 1;
   report.params.set("server_cores", is_pinned ? 1 : core_count());

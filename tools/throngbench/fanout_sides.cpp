@@ -15,33 +15,41 @@ class throng_crowd final : public throng_side {
         town_(std::move(people)),
         padding_(text_bytes - delivery_check::mark_bytes, 'x'),
         check_(town_.plan),
+        publishers_(town_.plan.publishers),
         crowd_([this](std::size_t who, std::string_view payload, std::int64_t now) { receive(who, payload, now); }) {}
 
   result<> sign_everybody_in(const http_url& server) {
-    return in_parallel(server, town_.plan.people + 1, town_makers, [&](api_client& api, std::size_t i) -> result<> {
-      const auto& token = i == publisher() ? town_.publisher_token : town_.tokens[i];
-      auto opened = sign_in(api, token, source_of(i));
-      if (!opened) return opened.failure();
-      crowd_.add(i, std::move(opened->socket), std::move(opened->received));
-      return done;
-    });
+    return in_parallel(server, town_.plan.people + publishers_.size(), town_makers,
+                       [&](api_client& api, std::size_t i) -> result<> {
+                         const auto people = town_.plan.people;
+                         const auto& token = i < people ? town_.tokens[i] : town_.publisher_tokens[i - people];
+                         auto opened = sign_in(api, token, source_of(i));
+                         if (!opened) return opened.failure();
+                         crowd_.add(i, std::move(opened->socket), std::move(opened->received));
+                         return done;
+                       });
   }
 
   std::string_view name() const override { return "throngd"; }
   pid_t process() const override { return process_; }
   delivery_check& check() override { return check_; }
 
-  result<> publish(std::size_t count) override {
+  result<> publish(std::size_t publisher, std::size_t count) override {
+    auto& own = publishers_[publisher];
     std::string frames, json;
     for (std::size_t i = 0; i < count; ++i) {
-      const auto channel = next_channel_++ % town_.plan.channels;
+      const auto channel = own.next_channel(town_.plan, publisher);
       const auto mark = check_.next_post(channel, now_ns());
-      json = "{\"id\":" + std::to_string(++last_id_) + ",\"type\":\"message\",\"channel\":\"" +
+      json = "{\"id\":" + std::to_string(++own.posted) + ",\"type\":\"message\",\"channel\":\"" +
              town_.channels[channel] + "\",\"text\":\"" + delivery_check::to_text(mark) + padding_ + "\"}";
-      append_client_frame(frames, ws_opcode::text, json, static_cast<std::uint32_t>(last_id_ * 0x9E3779B9u));
+      append_client_frame(frames, ws_opcode::text, json, static_cast<std::uint32_t>(own.posted * 0x9E3779B9u));
     }
-    if (crowd_.send(publisher(), frames)) return done;
-    return error{errc::service_unavailable, "the publisher's socket is gone" + trouble()};
+    if (crowd_.send(town_.plan.people + publisher, frames)) return done;
+    return error{errc::service_unavailable, "a publisher's socket is gone" + trouble()};
+  }
+  std::size_t unanswered(std::size_t publisher) const override {
+    const auto& own = publishers_[publisher];
+    return own.posted - own.answered.load(std::memory_order_acquire);
   }
 
   std::string trouble() const override {
@@ -55,7 +63,8 @@ class throng_crowd final : public throng_side {
   result<std::string> sample_frame() override {
     check_.begin();
     const auto expected = town_.plan.channels * town_.plan.members_each;
-    if (auto sent = publish(town_.plan.channels); !sent) return sent.failure();
+    for (std::size_t i = 0; i < town_.plan.channels; ++i)
+      if (auto sent = publish(i % publishers_.size(), 1); !sent) return sent.failure();
     const auto deadline = now_ns() + 20'000'000'000;
     while (check_.delivered() < expected && now_ns() < deadline) std::this_thread::sleep_for(milliseconds(5));
     if (auto right = check_.verdict(expected); !right)
@@ -67,10 +76,19 @@ class throng_crowd final : public throng_side {
   }
 
  private:
-  std::size_t publisher() const { return town_.plan.people; }
+  struct publisher_state {
+    /// c, c + publishers, …
+    std::size_t next_channel(const town_plan& plan, std::size_t publisher) {
+      const auto channel = publisher + turn * plan.publishers;
+      turn = channel + plan.publishers < plan.channels ? turn + 1 : 0;
+      return channel;
+    }
+    std::size_t posted = 0, turn = 0;
+    std::atomic<std::size_t> answered{0};
+  };
 
   void receive(std::size_t who, std::string_view payload, std::int64_t now) {
-    if (who != publisher()) {
+    if (who < town_.plan.people) {
       if (!has_sample_ && delivery_check::find_mark(payload)) {
         std::lock_guard lock(mutex_);
         sample_ = payload;
@@ -78,6 +96,8 @@ class throng_crowd final : public throng_side {
       }
       return check_.deliver(who, payload, now);
     }
+    if (payload.find("\"reply_to\"") == payload.npos) return;
+    publishers_[who - town_.plan.people].answered.fetch_add(1, std::memory_order_release);
     if (payload.find("\"ok\":false") == payload.npos) return;
     std::lock_guard lock(mutex_);
     if (refusal_.empty()) refusal_ = payload;
@@ -87,8 +107,7 @@ class throng_crowd final : public throng_side {
   const town town_;
   const std::string padding_;
   delivery_check check_;
-  std::size_t next_channel_ = 0;
-  std::uint64_t last_id_ = 0;
+  std::vector<publisher_state> publishers_;
   mutable std::mutex mutex_;
   std::string refusal_, sample_;
   std::atomic<bool> has_sample_{false};
@@ -123,7 +142,7 @@ class bare_crowd final : public fanout_side {
   pid_t process() const override { return server_.process(); }
   delivery_check& check() override { return check_; }
 
-  result<> publish(std::size_t count) override {
+  result<> publish(std::size_t, std::size_t count) override {
     std::string records;
     for (std::size_t i = 0; i < count; ++i) {
       const auto channel = next_channel_++ % plan_.channels;
@@ -134,6 +153,8 @@ class bare_crowd final : public fanout_side {
     if (crowd_.send(plan_.people, records)) return done;
     return error{errc::service_unavailable, "the bare server is gone"};
   }
+
+  std::size_t unanswered(std::size_t) const override { return 0; }
 
   std::string trouble() const override {
     return crowd_.lost() == 0 ? ""

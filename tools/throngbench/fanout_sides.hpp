@@ -19,8 +19,10 @@ class fanout_side {
   virtual std::string_view name() const = 0;
   virtual pid_t process() const = 0;
   virtual delivery_check& check() = 0;
-  /// Posts `count` messages, to the channels in turn, without waiting for answers.
-  virtual result<> publish(std::size_t count) = 0;
+  /// Posts `count` messages, to the channels of that publisher in turn, without waiting for answers.
+  virtual result<> publish(std::size_t publisher, std::size_t count) = 0;
+  /// Posts of that publisher that were not answered yet.
+  virtual std::size_t unanswered(std::size_t publisher) const = 0;
   /// What went wrong with its sockets, to be appended to a sentence; empty if nothing did.
   virtual std::string trouble() const = 0;
 };

@@ -56,12 +56,14 @@ result<town> make_town(const http_url& server, const std::string& admin, const t
   made.plan = plan;
   auto team = api.call_for("team", "admin.teams.create", admin, {{"team_domain", "bench"}, {"team_name", "Bench"}});
   if (!team) return team.failure();
-  auto publisher = invite(api, admin, *team, "publisher", "");
-  if (!publisher) return publisher.failure();
-  made.publisher_token = publisher->token;
+  for (std::size_t i = 0; i < plan.publishers; ++i) {
+    auto publisher = invite(api, admin, *team, numbered("publisher-", i), "");
+    if (!publisher) return publisher.failure();
+    made.publisher_tokens.push_back(std::move(publisher->token));
+  }
   for (std::size_t i = 0; i < plan.channels; ++i) {
-    auto channel =
-        api.call_for("channel.id", "conversations.create", made.publisher_token, {{"name", numbered("bench-", i)}});
+    auto channel = api.call_for("channel.id", "conversations.create", made.publisher_tokens[i % plan.publishers],
+                                {{"name", numbered("bench-", i)}});
     if (!channel) return channel.failure();
     made.channels.push_back(std::move(*channel));
   }

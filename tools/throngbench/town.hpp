@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TOWN: a workspace for a benchmark, made through the API: people with tokens, public channels, and who is in which.
 // Channel c has `members_each` members: the people c·members_each … modulo their number, so memberships are spread
-// evenly. One more person, who is in every channel, posts.
+// evenly. Further people post: publisher p to each channel whose number modulo `publishers` is p.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@
 namespace throng {
 
 struct town_plan {
-  std::size_t people = 0, channels = 0, members_each = 0;
+  std::size_t people = 0, channels = 0, members_each = 0, publishers = 1;
   /// Which of a channel's members `person` is; none if not a member.
   std::optional<std::size_t> place_of(std::size_t person, std::size_t channel) const {
     const auto place = (person + people - channel * members_each % people) % people;
@@ -29,7 +29,7 @@ struct town {
   town_plan plan;
   std::vector<std::string> channels;  // ids
   std::vector<std::string> tokens;    // of the people
-  std::string publisher_token;
+  std::vector<std::string> publisher_tokens;
 };
 
 result<town> make_town(const http_url& server, const std::string& admin_token, const town_plan& plan);
