@@ -28,6 +28,7 @@ constexpr int exit_usage = 2;
 /// SIGTERM and SIGINT are taken by one thread with sigwait(), so that no handler interrupts anything.
 sigset_t block_signals() {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is a full disk to the store, not the end of the process
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
