@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // conversations.*: what changes them.
+#include "net/api/escaping.hpp"
 #include "net/api/methods/conversations.hpp"
 
 namespace throng {
@@ -55,9 +56,18 @@ task<result<>> open(api_call& call) {
 }
 
 task<result<>> rename(api_call& call) {
+  const auto id = call.args.channel("channel");
+  if (kind_of(id) != channel_kind::channel) {
+    // The WORKSPACE, which has the names, knows no direct messages. Who may not see it doesn't hear what it is.
+    ChannelInfoRequest info;
+    *info.mutable_caller() = call.caller();
+    auto found = co_await call.ask(key_of(id), std::move(info));
+    if (!found) co_return found.failure();
+    co_return errc::method_not_supported_for_channel_type;
+  }
   RenameInWorkspaceRequest request;
   *request.mutable_caller() = call.caller();
-  request.set_channel(call.args.channel("channel").value);
+  request.set_channel(id.value);
   request.set_name(call.args.string("name"));
   auto renamed = co_await call.ask(key_of(call.team()), std::move(request));
   if (!renamed) co_return renamed.failure();
@@ -69,7 +79,7 @@ task<result<std::shared_ptr<const ChannelReply>>> set_topic(api_call& call, std:
   SetTopicRequest request;
   *request.mutable_caller() = call.caller();
   request.set_is_purpose(argument == "purpose");
-  request.set_value(call.args.string(argument));
+  request.set_value(escape_text(call.args.text(argument)));
   co_return co_await call.ask(key_of(call.args.channel("channel")), std::move(request));
 }
 

@@ -23,8 +23,9 @@ task<result<>> info(api_call& call) {
 }
 
 task<result<>> team_info(api_call& call) {
+  const auto named = parse_list(call.args.text("users"));
+  if (!named || named->size() > team_info_users_max) co_return errc::too_many_users;
   auto ids = call.args.users("users");
-  if (ids.size() > team_info_users_max) co_return errc::too_many_users;
   auto known = co_await find_users(call, std::move(ids));
   if (!known) co_return known.failure();
   std::vector<std::pair<entity_key, GetUserRequest>> requests;

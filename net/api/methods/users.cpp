@@ -32,12 +32,23 @@ task<result<>> info(api_call& call) {
 task<result<>> list(api_call& call) {
   auto start = parse_cursor("user", call.args.text("cursor"));
   if (!start) co_return start.failure();
+  // Without a limit clients expect everybody: as much of it as a page may hold.
+  const auto size = page_limit(call, static_cast<std::uint32_t>(call.options().page_items_max));
+  // USLACKBOT is in no directory; it takes the first place of the first page.
+  const bool is_first = *start == 0;
   UsersRequest request;
   request.set_after(*start);
-  // Without a limit clients expect everybody: as much of it as a page may hold.
-  request.set_limit(page_limit(call, static_cast<std::uint32_t>(call.options().page_items_max)));
+  request.set_limit(is_first ? std::max(1u, size - 1) : size);
   auto page = co_await call.ask(key_of(call.team()), std::move(request));
   if (!page) co_return page.failure();
+  if (is_first && size == 1) {
+    call.reply.key("members").begin_array();
+    render_slackbot(call.reply, call.team().value);
+    call.reply.end_array().member("cache_ts", (*page)->updated()).member("offset", "");
+    // Behind 1, which is nobody's id, everybody is still to come.
+    call.end_page((*page)->users().empty() ? std::string() : make_cursor("user", 1));
+    co_return done;
+  }
   const auto& users = (*page)->users();
   const bool with_presence = call.args.boolean("presence");
   std::vector<user_id> ids;
@@ -45,7 +56,7 @@ task<result<>> list(api_call& call) {
     for (const auto& user : users) ids.push_back(user_id{user.id()});
   const auto active = co_await active_users(call, std::move(ids));
   call.reply.key("members").begin_array();
-  if (*start == 0) render_slackbot(call.reply, call.team().value);
+  if (is_first) render_slackbot(call.reply, call.team().value);
   for (const auto& user : users) {
     auto view = view_of(call);
     if (with_presence) view.presence = active.contains(user.id()) ? "active" : "away";

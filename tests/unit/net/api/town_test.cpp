@@ -201,6 +201,38 @@ TEST_CASE("api: conversations.list in pages of one is the list, each once") {
   }
 }
 
+TEST_CASE("api: users.list in pages of any size is everybody, USLACKBOT first, each once") {
+  town t;
+  t.join(t.team, "carol");
+  const auto whole = t.call("users.list", t.ann.token).each("members", "id");
+  CHECK(whole.size() == 4);
+  for (std::size_t size : {1, 2, 3, 4, 5}) {
+    CAPTURE(size);
+    std::vector<std::string> all;
+    std::string cursor;
+    do {
+      auto page = t.call("users.list", t.ann.token, "limit=" + std::to_string(size) + "&cursor=" + cursor);
+      const auto some = page.each("members", "id");
+      CHECK(some.size() <= size);
+      all.insert(all.end(), some.begin(), some.end());
+      cursor = page.text("response_metadata.next_cursor");
+      REQUIRE(all.size() <= 10);
+    } while (!cursor.empty());
+    CHECK(all == whole);
+  }
+}
+
+TEST_CASE("api: topics are escaped, and direct messages have no names") {
+  town t;
+  const auto channel = t.make_channel("topical");
+  CHECK(t.call("conversations.setTopic", t.ann.token, "channel=" + channel + "&topic=a+%3C+b").text("topic") ==
+        "a &lt; b");
+  const auto direct = t.call("conversations.open", t.ann.token, "users=" + t.bob.id).text("channel.id");
+  CHECK(t.call("conversations.rename", t.ann.token, "name=x&channel=" + direct).code() ==
+        "method_not_supported_for_channel_type");
+  CHECK(t.call("conversations.rename", t.zoe.token, "name=x&channel=" + direct).code() == "channel_not_found");
+}
+
 TEST_CASE("api: edits, reactions and pins, and what each refuses") {
   town t;
   const auto channel = t.make_channel("work");
