@@ -7,7 +7,8 @@ import { Bystander } from '../sdk/support/bystander.mjs';
 import { Throngd } from '../sdk/support/throngd.mjs';
 import { createChannel, createWorkspace, installBot, signIn } from '../sdk/support/workspace.mjs';
 
-const server = await Throngd.start();
+// rtm.connect leaves a session behind each time.
+const server = await Throngd.start({ settings: { sessions: { per_user_max: 10_000 } } });
 const acme = await createWorkspace(server, 'acme', ['alice', 'bob', 'victim']);
 const { alice, bob, victim } = acme.people;
 const robot = await installBot(acme, 'robot');

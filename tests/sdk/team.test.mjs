@@ -47,6 +47,6 @@ describe('team, bots, emoji and do-not-disturb', () => {
     await refused(alice.web.apiCall('dnd.setSnooze', {}), 'missing_duration');
     await refused(alice.web.apiCall('dnd.setSnooze', { num_minutes: 'soon' }), /^(snooze_failed|invalid_arguments)$/);
     await refused(alice.web.dnd.info({ user: unknown }), 'user_not_found');
-    await refused(alice.web.dnd.teamInfo({ users: Array.from({ length: 51 }, () => alice.id).join(',') }), 'too_many_users');
+    await refused(alice.web.dnd.teamInfo({ users: Array.from({ length: 51 }, (_, i) => `${alice.id.slice(0, -2)}${10 + i}`).join(',') }), 'too_many_users');
   });
 });
