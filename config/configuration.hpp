@@ -123,7 +123,7 @@ struct configuration {
     std::size_t tier3_per_minute = 50;
     std::size_t tier4_per_minute = 100;
     std::size_t posts_per_second = 1;
-    std::size_t posts_burst = 20;
+    std::size_t posts_burst = 100;
     std::size_t frames_per_second = 10;
     std::size_t frames_burst = 100;
     friend bool operator==(const rate_limits_t&, const rate_limits_t&) = default;

@@ -113,8 +113,8 @@ std::vector<field> fields(configuration& c) {
     count("rate_limits.tier4_per_minute", c.rate_limits.tier4_per_minute, 1, 1'000'000, "The same for tier 4; Slack promises at least 100. More and fewer as for tier 2."),
     count("rate_limits.posts_per_second", c.rate_limits.posts_per_second, 1, 1'000'000, "Posts a second of one caller into one channel by chat.postMessage, in the long run. More: one bot can flood a channel."),
     count("rate_limits.posts_burst", c.rate_limits.posts_burst, 1, 1'000'000, "How many such posts may come at once before posts_per_second bites. More: larger bursts. Fewer: SDKs wait more."),
-    count("rate_limits.frames_per_second", c.rate_limits.frames_per_second, 1, 1'000'000, "Messages a second from one websocket, in the long run; past it they are answered with an error. More: one client can load a node more."),
-    count("rate_limits.frames_burst", c.rate_limits.frames_burst, 1, 1'000'000, "How many such messages may come at once before frames_per_second bites. More and fewer as for posts_burst."),
+    count("rate_limits.frames_per_second", c.rate_limits.frames_per_second, 1, 60'000, "Messages a second from one websocket, in the long run; past it they are answered with an error. More: one client can load a node more."),
+    count("rate_limits.frames_burst", c.rate_limits.frames_burst, 1, 60'000, "How many such messages may come at once before frames_per_second bites. More and fewer as for posts_burst."),
 
     count("limits.message_chars_max", c.limits.message_chars_max, 1, 1'000'000, "Characters in a message's text; longer: `msg_too_long`. Slack's is 40000. More: larger rows and events for everybody."),
     count("limits.attachments_max", c.limits.attachments_max, 1, 10'000, "Attachments of a message; more: `too_many_attachments`. Slack's is 100."),

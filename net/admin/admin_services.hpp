@@ -28,7 +28,7 @@ struct metric {
 struct stream_view {
   entity_key stream;
   std::size_t connections = 0;
-  bool is_gapped = false;
+  bool is_catching_up = false;  // some of them
 };
 
 struct admin_services {

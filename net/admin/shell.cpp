@@ -249,7 +249,7 @@ void shell::subs(const shell_words& words, io_loop&, answer reply) {
     for (const auto& each : views) {
       if (only && each.stream != *only) continue;
       if (table.rows.size() >= limit) break;
-      table.rows.push_back({to_text(each.stream), each.connections, each.is_gapped ? "catching up" : "live"});
+      table.rows.push_back({to_text(each.stream), each.connections, each.is_catching_up ? "catching up" : "live"});
     }
     reply(table_reply(table));
   });

@@ -87,8 +87,10 @@ retention::options retention_options_of(const configuration& settings) {
 
 gateway_options gateway_options_of(const configuration& settings) {
   gateway_options options;
-  options.rtm.frames_per_second = static_cast<unsigned>(settings.rate_limits.frames_per_second);
-  options.rtm.frames_burst = static_cast<unsigned>(settings.rate_limits.frames_burst);
+  constexpr unsigned unlimited = 60'000;  // frames; a connection can't send more than that in a second
+  const auto& limits = settings.rate_limits;
+  options.rtm.frames_per_second = limits.enabled ? static_cast<unsigned>(limits.frames_per_second) : unlimited;
+  options.rtm.frames_burst = limits.enabled ? static_cast<unsigned>(limits.frames_burst) : unlimited;
   options.rtm.ask_timeout = settings.entities.ask_timeout;
   return options;
 }
