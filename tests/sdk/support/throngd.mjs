@@ -22,6 +22,8 @@ process.on('exit', (code) => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
 export function temporaryFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'throng-test-'));
   folders.add(folder);
