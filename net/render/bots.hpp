@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -23,6 +24,8 @@ class bot_directory {
   virtual ~bot_directory() = default;
   /// None if it isn't known (yet): the bot_profile is then left out. Thread-safe.
   virtual std::optional<bot_card> find_bot(team_id team, bot_id bot) const = 0;
+  /// Calls `done` once, on any thread, as soon as find_bot() would answer, or it turned out that it can't for now.
+  virtual void when_known(team_id, bot_id, std::function<void()> done) const { done(); }
 };
 
 }  // namespace throng

@@ -27,6 +27,17 @@ task<result<std::string>> linked_text(api_call& call, std::string text) {
   co_return link_names(text, known);
 }
 
+/// A bot's posts carry its bot_profile from the first one on: whoever renders them finds its card. A WORKSPACE that
+/// doesn't answer costs the profile, not the post.
+task<> await_bot_card(api_call& call) {
+  const auto* bots = call.services.bots;
+  const auto bot = call.who->bot;
+  if (!bots || !bot || bots->find_bot(call.team(), bot)) co_return;
+  (void)co_await await_callback<bool>(call.where, [&](std::function<void(bool)> answer) {
+    bots->when_known(call.team(), bot, [answer = std::move(answer)] { answer(true); });
+  });
+}
+
 /// Empty lists are no content.
 bool is_filled(std::string_view json) { return json.find_first_not_of(" []{}") != std::string_view::npos; }
 
@@ -134,6 +145,7 @@ task<result<MessageData>> message_content(api_call& call, bool may_be_empty) {
   if (is_filled(attachments)) data.set_attachments_json(std::move(attachments));
   if (is_filled(metadata)) data.set_metadata_json(std::move(metadata));
   set_author(call, data);
+  co_await await_bot_card(call);
   co_return data;
 }
 

@@ -12,6 +12,7 @@
 #include "actors/user/user.hpp"
 #include "actors/workspace/workspace.hpp"
 #include "net/api/api_server.hpp"
+#include "net/gateway/bot_cache.hpp"
 #include "tests/support/sim_node.hpp"
 
 namespace throng::test {
@@ -79,7 +80,7 @@ class api_town {
     readers_ = make_manual_reader_pool(node_.rows(), 10'000);
     commits_ = make_manual_commit_queue(node_.rows(), {});
     tokens_ = std::make_unique<authenticator>(*readers_, std::string(admin), 1'000, std::chrono::seconds(10));
-    services_.reset(new api_services{node_.door(), *readers_, *commits_, *tokens_, rates_, nullptr, options});
+    services_.reset(new api_services{node_.door(), *readers_, *commits_, *tokens_, rates_, &bots_, options});
     server_ = std::make_unique<api_server>(*services_);
   }
 
@@ -132,7 +133,21 @@ class api_town {
   }
 
  private:
+  /// As the gateway has it: the WORKSPACE knows.
+  void look_up_bot(team_id team, bot_id bot, std::function<void(std::optional<bot_card>)> done) {
+    FindBotRequest request;
+    request.set_bot(bot.value);
+    node_.door().ask_raw(
+        key_of(team), share(std::move(request)), std::chrono::seconds(5), [done](result<message_ptr> answer) {
+          const auto reply = answer ? std::dynamic_pointer_cast<const InstallAppReply>(*answer) : nullptr;
+          if (!reply) return done(std::nullopt);
+          const auto& app = reply->app();
+          done(bot_card{bot_id{app.bot()}, app_id{app.app()}, user_id{app.bot_user()}, app.name(), app.updated()});
+        });
+  }
+
   sim_node node_;
+  bot_cache bots_{[this](team_id team, bot_id bot, auto done) { look_up_bot(team, bot, std::move(done)); }};
   shared_rate_limiter rates_;
   std::unique_ptr<manual_reader_pool> readers_;
   std::unique_ptr<manual_commit_queue> commits_;

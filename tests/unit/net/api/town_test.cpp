@@ -300,6 +300,7 @@ TEST_CASE("api: an app is made, installed, and its bot posts as itself") {
   CHECK(t.call("conversations.join", token, "channel=" + channel).code() == "ok");
   const auto posted = t.call("chat.postMessage", token, "channel=" + channel + "&text=x");
   CHECK(posted.text("message.bot_id") == installed.text("bot_id"));
+  CHECK(posted.text("message.bot_profile.name") == "helper");  // from the very first post
   CHECK(t.call("chat.postMessage", token, "channel=" + channel + "&text=x&username=Clerk").text("message.subtype") ==
         "bot_message");
 }
