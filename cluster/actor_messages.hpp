@@ -33,6 +33,8 @@ struct entity_cell {
   std::atomic<bool> stays_active{false};
   std::atomic<bool> is_loading{true};
   std::atomic<bool> has_ended{false};
+  /// Set by the first commit that fails; from then on the commit queue refuses the later ones of this incarnation.
+  std::atomic<bool> is_broken{false};
 };
 using entity_cell_ptr = std::shared_ptr<entity_cell>;
 

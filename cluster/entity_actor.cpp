@@ -32,7 +32,7 @@ class mailbox_executor final : public executor {
   /// see that this was the last.
   void wait_ended() {
     cell_->waiting.fetch_sub(1);
-    if (is_broken->load()) post([] {});
+    if (cell_->is_broken.load()) post([] {});
   }
   void commit_began() { cell_->commits.fetch_add(1); }
   void commit_ended() {
@@ -40,8 +40,7 @@ class mailbox_executor final : public executor {
     if (auto slot = caf::actor_cast<caf::actor>(slot_)) caf::anon_send(slot, slot_input{slot_entity_settled{cell_}});
   }
 
-  /// Set by the first commit that fails; from then on the commit queue refuses the later ones of this incarnation.
-  const std::shared_ptr<std::atomic<bool>> is_broken = std::make_shared<std::atomic<bool>>(false);
+  const entity_cell_ptr& cell() const { return cell_; }
 
  private:
   const caf::actor_addr owner_;
@@ -55,25 +54,23 @@ std::string describe(const error& failure) {
   return text;
 }
 
+/// A part of its entity's actor: there are very many, and each block of memory costs.
 class live_context final : public entity_context {
  public:
-  live_context(node_services& services, caf::actor slot, epoch_t epoch, entity_cell_ptr cell,
-               std::shared_ptr<mailbox_executor> jobs)
-      : services_(services), slot_(std::move(slot)), epoch_(epoch), cell_(std::move(cell)), jobs_(std::move(jobs)) {}
+  live_context(node_services& services, caf::actor slot, epoch_t epoch, std::shared_ptr<mailbox_executor> jobs)
+      : services_(services), slot_(std::move(slot)), epoch_(epoch), jobs_(std::move(jobs)) {}
 
-  entity_key key() const override { return cell_->key; }
+  entity_key key() const override { return cell().key; }
   epoch_t epoch() const override { return epoch_; }
   steady_time now() const override { return services_.clock.now(); }
   wall_time wall() const override { return services_.clock.wall(); }
   executor_ptr mailbox() override { return jobs_; }
 
-  void tell(entity_key to, message_ptr message) override {
-    services_.door->tell_from(cell_->key, to, std::move(message));
-  }
+  void tell(entity_key to, message_ptr message) override { services_.door->tell_from(key(), to, std::move(message)); }
 
   void ask_raw(entity_key to, message_ptr request, duration timeout, answer_callback done) override {
     jobs_->wait_began();
-    services_.door->ask_from(cell_->key, to, std::move(request), timeout,
+    services_.door->ask_from(key(), to, std::move(request), timeout,
                              [jobs = jobs_, done = std::move(done)](result<message_ptr> outcome) {
                                done(std::move(outcome));
                                jobs->wait_ended();
@@ -82,15 +79,15 @@ class live_context final : public entity_context {
 
   void commit_raw(std::vector<write_op> ops, std::function<void(result<>)> done) override {
     commit_unit unit;
-    unit.guard = {slot_of(cell_->key), epoch_};
+    unit.guard = {slot_of(key()), epoch_};
     unit.ops = std::move(ops);
-    unit.lineage = jobs_->is_broken;
+    unit.lineage = {jobs_->cell(), &cell().is_broken};
     jobs_->wait_began();
     jobs_->commit_began();
     services_.commits.submit(std::move(unit), [this, jobs = jobs_, done = std::move(done)](result<> outcome) {
       jobs->commit_ended();
       if (!outcome) {
-        jobs->is_broken->store(true);
+        jobs->cell()->is_broken.store(true);
         jobs->post([this, reason = describe(outcome.failure())] {  // runs only while this lives
           if (broken_reason_.empty()) broken_reason_ = reason;
         });
@@ -109,17 +106,23 @@ class live_context final : public entity_context {
   }
 
   void publish(publication_ptr event) override { caf::anon_send(slot_, slot_input{std::move(event)}); }
-  void wake_after(duration delay) override { caf::anon_send(slot_, slot_input{slot_wake{cell_->key, now() + delay}}); }
-  void stay_active(bool stay) override { cell_->stays_active.store(stay); }
+  void wake_after(duration delay) override { caf::anon_send(slot_, slot_input{slot_wake{key(), now() + delay}}); }
+  void stay_active(bool stay) override { cell().stays_active.store(stay); }
 
-  bool is_broken() const { return jobs_->is_broken->load(); }
+  // -- the actor's
+  // ----------------------------------------------------------------------------------------------------------
+
+  node_services& services() const { return services_; }
+  const caf::actor& slot() const { return slot_; }
+  entity_cell& cell() const { return *jobs_->cell(); }
+  const entity_cell_ptr& shared_cell() const { return jobs_->cell(); }
+  bool is_broken() const { return cell().is_broken.load(); }
   const std::string& broken_reason() const { return broken_reason_; }
 
  private:
   node_services& services_;
   const caf::actor slot_;
   const epoch_t epoch_;
-  const entity_cell_ptr cell_;
   const std::shared_ptr<mailbox_executor> jobs_;
   std::string broken_reason_;
 };
@@ -127,11 +130,11 @@ class live_context final : public entity_context {
 class entity_actor final : public caf::event_based_actor {
  public:
   entity_actor(caf::actor_config& config, node_services& services, caf::actor slot, epoch_t epoch, entity_cell_ptr cell)
-      : caf::event_based_actor(config), services_(services), slot_(std::move(slot)), cell_(std::move(cell)) {
+      : caf::event_based_actor(config),
+        context_(services, slot, epoch,
+                 std::make_shared<mailbox_executor>(caf::actor_cast<caf::actor_addr>(this),
+                                                    caf::actor_cast<caf::actor_addr>(slot), std::move(cell))) {
     harden(this);
-    auto jobs = std::make_shared<mailbox_executor>(caf::actor_cast<caf::actor_addr>(this),
-                                                   caf::actor_cast<caf::actor_addr>(slot_), cell_);
-    context_ = std::make_unique<live_context>(services_, slot_, epoch, cell_, std::move(jobs));
   }
 
   const char* name() const override { return "entity"; }
@@ -140,7 +143,7 @@ class entity_actor final : public caf::event_based_actor {
     live_count().fetch_add(1, std::memory_order_relaxed);
     is_counted_ = true;
     guarded([this] {
-      entity_ = services_.factories[static_cast<std::size_t>(cell_->key.kind)](*context_);
+      entity_ = services().factories[static_cast<std::size_t>(context_.key().kind)](context_);
       throng::spawn(load());
     });
     return {[this](entity_input& input) { std::visit([this](auto& each) { handle(each); }, input.what); }};
@@ -150,9 +153,10 @@ class entity_actor final : public caf::event_based_actor {
   void on_exit() override {
     if (is_counted_) live_count().fetch_sub(1, std::memory_order_relaxed);
     stash_.clear();  // answers errc::unavailable to whoever still waits
-    cell_->has_ended.store(true);
-    if (is_reported_) caf::anon_send(slot_, slot_input{slot_entity_ended{cause_, cell_, std::move(reason_)}});
-    slot_ = nullptr;
+    context_.cell().has_ended.store(true);
+    if (is_reported_)
+      caf::anon_send(context_.slot(),
+                     slot_input{slot_entity_ended{cause_, context_.shared_cell(), std::move(reason_)}});
   }
 
  private:
@@ -168,7 +172,7 @@ class entity_actor final : public caf::event_based_actor {
   void handle(std::function<void()>& job) {
     guarded([&] { job(); });
     job = nullptr;  // with all it holds, before it stops counting
-    cell_->waiting.fetch_sub(1);
+    context_.cell().waiting.fetch_sub(1);
     end_if_broken();
   }
   void handle(entity_wake&) {
@@ -176,7 +180,7 @@ class entity_actor final : public caf::event_based_actor {
       wake();
     else
       is_wake_due_ = true;
-    cell_->mailbox.fetch_sub(1);
+    context_.cell().mailbox.fetch_sub(1);
   }
   void handle(entity_quit& command) {
     cause_ = slot_entity_ended::cause_t::stopped;
@@ -196,15 +200,15 @@ class entity_actor final : public caf::event_based_actor {
   }
 
   void receive(std::shared_ptr<const envelope> message) {
-    cell_->messages.fetch_add(1, std::memory_order_relaxed);
+    context_.cell().messages.fetch_add(1, std::memory_order_relaxed);
     if (!has_ended_) handle_loaded(std::move(message));
-    cell_->mailbox.fetch_sub(1);  // last: until here the SLOT must not think that nothing is going on
+    context_.cell().mailbox.fetch_sub(1);  // last: until here the SLOT must not think that nothing is going on
   }
 
   void handle_loaded(std::shared_ptr<const envelope> message) {
-    if (context_->is_broken()) {
+    if (context_.is_broken()) {
       if (message->reply) message->reply->answer(error{errc::service_unavailable, "the store has refused a write"});
-    } else if (message->deadline != steady_time{} && message->deadline <= services_.clock.now()) {
+    } else if (message->deadline != steady_time{} && message->deadline <= services().clock.now()) {
       if (message->reply) message->reply->answer(errc::deadline_exceeded);
     } else {
       guarded([&] { entity_->receive(std::move(message)); });
@@ -216,14 +220,14 @@ class entity_actor final : public caf::event_based_actor {
     auto waiting = std::exchange(stash_, {});
     if (!loaded) {
       for (auto& each : waiting) {
-        cell_->mailbox.fetch_sub(1);
+        context_.cell().mailbox.fetch_sub(1);
         if (each->reply) each->reply->answer(loaded.failure());
       }
       end(slot_entity_ended::cause_t::load_failed, describe(loaded.failure()));
       co_return;
     }
     is_loaded_ = true;
-    cell_->is_loading.store(false);
+    context_.cell().is_loading.store(false);
     if (std::exchange(is_wake_due_, false)) wake();
     for (auto& each : waiting) receive(std::move(each));
   }
@@ -243,8 +247,8 @@ class entity_actor final : public caf::event_based_actor {
     }
   }
   void end_if_broken() {
-    if (context_->is_broken() && cell_->waiting.load() == 0)
-      end(slot_entity_ended::cause_t::commit_failed, context_->broken_reason());
+    if (context_.is_broken() && context_.cell().waiting.load() == 0)
+      end(slot_entity_ended::cause_t::commit_failed, context_.broken_reason());
   }
   void end(slot_entity_ended::cause_t cause, std::string reason) {
     if (std::exchange(has_ended_, true)) return;
@@ -254,13 +258,12 @@ class entity_actor final : public caf::event_based_actor {
   }
 
   std::atomic<std::int64_t>& live_count() {
-    return services_.counters.entities[static_cast<std::size_t>(cell_->key.kind)];
+    return services().counters.entities[static_cast<std::size_t>(context_.key().kind)];
   }
 
-  node_services& services_;
-  caf::actor slot_;
-  const entity_cell_ptr cell_;
-  std::unique_ptr<live_context> context_;
+  node_services& services() const { return context_.services(); }
+
+  live_context context_;
   std::unique_ptr<entity> entity_;
   std::vector<std::shared_ptr<const envelope>> stash_;
   bool is_counted_ = false;

@@ -30,19 +30,30 @@ struct succession {
   bool is_wanted = false;                                   // the successor, even if nothing is held
 };
 
+/// What is remembered of an entity that has crashed.
+struct trouble {
+  restart_policy crashes;
+  std::string reason;  // of the last one
+  bool is_quarantined = false;
+  steady_time quarantined_until{};
+};
+
 /// One entity of the slot. `actor` is null while none runs: after a crash (until the next message) or in quarantine.
 struct member {
   caf::actor actor;
   entity_cell_ptr cell;
-  restart_policy crashes;
-  bool is_quarantined = false;
-  steady_time quarantined_until{};
-  std::string reason;  // of the last crash
   steady_time started{};
   steady_time last_message{};
   std::unique_ptr<succession> next;
+  std::unique_ptr<trouble> past;  // most have none
 
-  bool is_in_quarantine(steady_time now) const { return is_quarantined && now < quarantined_until; }
+  bool is_quarantined() const { return past && past->is_quarantined; }
+  bool is_in_quarantine(steady_time now) const { return is_quarantined() && now < past->quarantined_until; }
+  std::uint64_t crash_count() const { return past ? past->crashes.total() : 0; }
+  /// REQUIRES: is_quarantined().
+  error quarantine_error(entity_key key) const {
+    return {errc::quarantined, to_text(key) + " is in quarantine: " + past->reason};
+  }
 };
 
 class slot_actor final : public caf::event_based_actor {
@@ -69,9 +80,8 @@ class slot_actor final : public caf::event_based_actor {
     if (is_shutting_down_) return refuse(*message, {errc::stopping, {}});
     const auto now = services_.clock.now();
     auto& entity = members_[message->to];
-    if (entity.is_in_quarantine(now))
-      return refuse(*message, {errc::quarantined, to_text(message->to) + " is in quarantine: " + entity.reason});
-    entity.is_quarantined = false;
+    if (entity.is_in_quarantine(now)) return refuse(*message, entity.quarantine_error(message->to));
+    if (entity.past) entity.past->is_quarantined = false;
     if (!entity.actor && !entity.next) activate(message->to, entity);
     const auto waiting = entity.next ? entity.next->held.size() : entity.cell->mailbox.load();
     if (waiting >= services_.options.entity_mailbox_max) {
@@ -86,8 +96,8 @@ class slot_actor final : public caf::event_based_actor {
   }
 
   void handle(publication_ptr& event) {
-    for (auto node : subscribers_.subscribers(event->stream)) {
-      THRONG_ASSERT(node == services_.self);  // other nodes come with the links
+    for (const auto& each : subscribers_.subscribers(event->stream)) {
+      THRONG_ASSERT(each.node == services_.self);  // other nodes come with the links
       services_.counters.publications.fetch_add(1, std::memory_order_relaxed);
       if (services_.sink) services_.sink(event);
     }
@@ -172,7 +182,7 @@ class slot_actor final : public caf::event_based_actor {
       if (views.size() >= query.filter.count_max) break;
       if (query.filter.kind && *query.filter.kind != key.kind) continue;
       if (query.filter.key && *query.filter.key != key) continue;
-      if (query.filter.only_troubled && entity.crashes.total() == 0) continue;
+      if (query.filter.only_troubled && entity.crash_count() == 0) continue;
       if (!entity.actor && !entity.is_in_quarantine(now) && !query.filter.only_troubled) continue;
       views.push_back(view_of(key, entity, now));
     }
@@ -204,9 +214,9 @@ class slot_actor final : public caf::event_based_actor {
     auto& entity = found->second;
     const bool lifts = command.restart && entity.is_in_quarantine(services_.clock.now());
     if (!entity.actor && !entity.next && !lifts) return command.done(errc::not_found);
-    if (command.restart) {
-      entity.is_quarantined = false;
-      entity.crashes.forgive();
+    if (command.restart && entity.past) {
+      entity.past->is_quarantined = false;
+      entity.past->crashes.forgive();
     }
     if (!entity.next) {
       entity.next = std::make_unique<succession>();
@@ -241,15 +251,14 @@ class slot_actor final : public caf::event_based_actor {
     if (entity.cell->commits.load() > 0) return;  // slot_entity_settled comes
     auto next = std::move(entity.next);
     if (next) {
-      if (entity.is_quarantined) {
-        for (auto& each : next->held)
-          refuse(*each, {errc::quarantined, to_text(key) + " is in quarantine: " + entity.reason});
+      if (entity.is_quarantined()) {
+        for (auto& each : next->held) refuse(*each, entity.quarantine_error(key));
       } else if (next->is_wanted || !next->held.empty()) {
         activate(key, entity);
         for (auto& each : next->held) hand_over(entity, std::move(each));
       }
     }
-    if (!entity.actor && !entity.is_quarantined && entity.crashes.total() == 0) members_.erase(found);
+    if (!entity.actor && !entity.is_quarantined() && entity.crash_count() == 0) members_.erase(found);
     if (next)
       for (auto& each : next->when_settled) each(throng::done);
   }
@@ -266,18 +275,20 @@ class slot_actor final : public caf::event_based_actor {
 
   void crashed(entity_key key, member& entity, std::string reason) {
     services_.counters.crashes.fetch_add(1, std::memory_order_relaxed);
-    entity.reason = std::move(reason);
-    if (entity.crashes.crashed(services_.clock.now(), services_.options.restarts) ==
-        restart_policy::verdict::quarantine) {
-      entity.is_quarantined = true;
-      entity.quarantined_until = services_.clock.now() + services_.options.quarantine;
+    if (!entity.past) entity.past = std::make_unique<trouble>();
+    auto& past = *entity.past;
+    past.reason = std::move(reason);
+    const auto now = services_.clock.now();
+    const auto& limits = services_.options.restarts;
+    if (past.crashes.crashed(now, limits) == restart_policy::verdict::quarantine) {
+      past.is_quarantined = true;
+      past.quarantined_until = now + services_.options.quarantine;
       services_.counters.quarantined.fetch_add(1, std::memory_order_relaxed);
       log::error("{} crashed {} times within {} s and is in quarantine for {} s: {}", to_text(key),
-                 entity.crashes.recent(services_.clock.now(), services_.options.restarts),
-                 services_.options.restarts.period.count() / 1000, services_.options.quarantine.count() / 1000,
-                 entity.reason);
+                 past.crashes.recent(now, limits), limits.period.count() / 1000,
+                 services_.options.quarantine.count() / 1000, past.reason);
     } else {
-      log::error("{} crashed and starts again with its next message: {}", to_text(key), entity.reason);
+      log::error("{} crashed and starts again with its next message: {}", to_text(key), past.reason);
     }
   }
 
@@ -290,7 +301,7 @@ class slot_actor final : public caf::event_based_actor {
   /// True if nothing is left to remember of it.
   bool passivate(entity_key key, member& entity, steady_time now, milliseconds idle) {
     if (entity.next || now - entity.last_message < idle) return false;
-    const bool has_crashed = entity.crashes.recent(now, services_.options.restarts) > 0;
+    const bool has_crashed = entity.past && entity.past->crashes.recent(now, services_.options.restarts) > 0;
     if (!entity.actor) return !entity.is_in_quarantine(now) && !has_crashed;
     if (entity.cell->stays_active.load() || entity.cell->mailbox.load() > 0 || entity.cell->waiting.load() > 0)
       return false;
@@ -306,8 +317,8 @@ class slot_actor final : public caf::event_based_actor {
     view.state = entity.is_in_quarantine(now)                    ? entity_view::state_t::quarantined
                  : entity.cell && entity.cell->is_loading.load() ? entity_view::state_t::loading
                                                                  : entity_view::state_t::active;
-    view.crashes = entity.crashes.total();
-    view.reason = entity.reason;
+    view.crashes = entity.crash_count();
+    if (entity.past) view.reason = entity.past->reason;
     if (entity.actor) {
       view.mailbox = entity.cell->mailbox.load();
       view.waiting = entity.cell->waiting.load();

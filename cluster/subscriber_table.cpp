@@ -6,30 +6,33 @@
 namespace throng {
 
 bool subscriber_table::add(entity_key stream, node_index node) {
-  auto& nodes = streams_[stream];
-  if (std::find(nodes.begin(), nodes.end(), node) != nodes.end()) return false;
-  nodes.push_back(node);
+  const subscription wanted{stream, node};
+  auto at = std::ranges::lower_bound(all_, wanted);
+  if (at != all_.end() && *at == wanted) return false;
+  all_.insert(at, wanted);
   return true;
 }
 
 bool subscriber_table::remove(entity_key stream, node_index node) {
-  auto found = streams_.find(stream);
-  if (found == streams_.end() || std::erase(found->second, node) == 0) return false;
-  if (found->second.empty()) streams_.erase(found);
+  const subscription unwanted{stream, node};
+  auto at = std::ranges::lower_bound(all_, unwanted);
+  if (at == all_.end() || *at != unwanted) return false;
+  all_.erase(at);
   return true;
 }
 
 void subscriber_table::remove_node(node_index node) {
-  for (auto each = streams_.begin(); each != streams_.end();) {
-    std::erase(each->second, node);
-    each = each->second.empty() ? streams_.erase(each) : std::next(each);
-  }
+  std::erase_if(all_, [node](const subscription& each) { return each.node == node; });
 }
 
-const std::vector<node_index>& subscriber_table::subscribers(entity_key stream) const {
-  static const std::vector<node_index> nobody;
-  auto found = streams_.find(stream);
-  return found == streams_.end() ? nobody : found->second;
+std::span<const subscriber_table::subscription> subscriber_table::subscribers(entity_key stream) const {
+  return std::ranges::equal_range(all_, stream, {}, &subscription::stream);
+}
+
+std::size_t subscriber_table::stream_count() const {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < all_.size(); ++i) count += i == 0 || all_[i].stream != all_[i - 1].stream;
+  return count;
 }
 
 }  // namespace throng

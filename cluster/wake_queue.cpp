@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/wake_queue.hpp"
 
+#include <algorithm>
+
 namespace throng {
 
 void wake_queue::set(entity_key key, steady_time when) {
   cancel(key);
-  times_.emplace(key, queue_.emplace(when, key));
+  auto later = std::ranges::upper_bound(times_, when, {}, [](const auto& each) { return each.first; });
+  times_.insert(later, {when, key});
 }
 
 void wake_queue::cancel(entity_key key) {
-  auto found = times_.find(key);
-  if (found == times_.end()) return;
-  queue_.erase(found->second);
-  times_.erase(found);
+  auto found = std::ranges::find(times_, key, [](const auto& each) { return each.second; });
+  if (found != times_.end()) times_.erase(found);
 }
 
 std::vector<entity_key> wake_queue::due(steady_time now) {
   std::vector<entity_key> keys;
-  while (!queue_.empty() && queue_.begin()->first <= now) {
-    keys.push_back(queue_.begin()->second);
-    times_.erase(queue_.begin()->second);
-    queue_.erase(queue_.begin());
-  }
+  auto first = times_.begin();
+  for (; first != times_.end() && first->first <= now; ++first) keys.push_back(first->second);
+  times_.erase(times_.begin(), first);
   return keys;
 }
 

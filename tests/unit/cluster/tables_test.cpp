@@ -30,8 +30,10 @@ TEST_CASE("subscriber table: a node is listed once, and a stream nobody wants co
   CHECK(table.subscribers(stream).size() == 2);
   CHECK(table.remove(stream, node_index{1}));
   CHECK_FALSE(table.remove(stream, node_index{1}));
-  CHECK(table.subscribers(stream) == std::vector<node_index>{node_index{2}});
+  REQUIRE(table.subscribers(stream).size() == 1);
+  CHECK(table.subscribers(stream).front().node == node_index{2});
   table.add(entity_key{entity_kind::user, 5}, node_index{2});
+  CHECK(table.stream_count() == 2);
   table.remove_node(node_index{2});
   CHECK(table.stream_count() == 0);
   CHECK(table.subscribers(stream).empty());
