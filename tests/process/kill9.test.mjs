@@ -53,7 +53,8 @@ class Writer {
 /** Follows one channel as a client does: the socket's events, and after a reconnect what it missed. */
 class Reader {
   seen = []; // {ts, text} in the order in which a user would have seen them
-  #channel; #socket; #session; #frames = [];
+  disorder = []; // [ts, the one before it] of messages that came twice or too late on one socket
+  #channel; #socket; #session; #frames = []; #newest;
   constructor(channel) { this.#channel = channel; }
 
   async connect() {
@@ -63,8 +64,17 @@ class Reader {
     this.#session = boot.session;
     this.#socket = socket;
     if (!boot.resumed) await this.#fetchMissed(web); // the session ended with the process
-    for (const frame of socket.frames) this.#take(frame);
-    socket.ws.on('message', (data) => this.#take(JSON.parse(String(data))));
+    this.#newest = '';
+    for (const frame of socket.frames) this.#hear(frame);
+    socket.ws.on('message', (data) => this.#hear(JSON.parse(String(data))));
+  }
+
+  #hear(frame) {
+    if (frame.type === 'message' && !frame.subtype && frame.channel === this.#channel) {
+      if (frame.ts <= this.#newest) this.disorder.push([frame.ts, this.#newest]);
+      this.#newest = frame.ts;
+    }
+    this.#take(frame);
   }
 
   async #fetchMissed(web) {
@@ -136,6 +146,7 @@ describe('kill -9', () => {
       }
       await eventually('the reader to have seen the last message', () => readers[index].seen.at(-1)?.ts === posts.at(-1).ts);
       assert.deepEqual(readers[index].seen, posts.map(({ ts, text }) => ({ ts, text })));
+      assert.deepEqual(readers[index].disorder, [], 'no socket told anything twice or out of order');
       total += acknowledged.length;
     }
     console.log(`${total} messages acknowledged over ${kills} kills`);
