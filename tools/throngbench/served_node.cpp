@@ -85,8 +85,7 @@ result<std::unique_ptr<served_node>> served_node::start(const node_settings& set
   std::ofstream(node->folder_.path() / "throng.yaml")
       << "node: bench\ndata: " << (node->folder_.path() / "data").string()
       << "\nlisten: {client: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", node: \"127.0.0.1:0\"}\n"
-         "storage: {kind: sqlite}\ntopology: {kind: embedded}\nrate_limits: {enabled: false, frames_per_second: "
-         "1000000, frames_burst: 60000}\nlog: {level: warn}\n"
+         "storage: {kind: sqlite}\ntopology: {kind: embedded}\nrate_limits: {enabled: false}\nlog: {level: warn}\n"
       << settings.extra_yaml;
   if (auto launched = node->launch(); !launched) return launched.failure();
   return node;
