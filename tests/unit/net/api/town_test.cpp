@@ -340,6 +340,10 @@ TEST_CASE("api: profile, presence, snooze and preferences") {
   CHECK(t.call("dnd.endSnooze", t.ann.token).code() == "ok");
   CHECK(t.call("dnd.endSnooze", t.ann.token).code() == "snooze_not_active");
   CHECK(t.call("dnd.teamInfo", t.ann.token, "users=" + t.ann.id + "," + t.bob.id).code() == "ok");
+  std::string named = t.ann.id;
+  for (int i = 1; i < 50; ++i) named += "," + t.bob.id;
+  CHECK(t.call("dnd.teamInfo", t.ann.token, "users=" + named).code() == "ok");
+  CHECK(t.call("dnd.teamInfo", t.ann.token, "users=" + named + "," + t.bob.id).code() == "too_many_users");
   CHECK(t.call("users.prefs.set", t.ann.token, "name=muted_channels&value=C1").code() == "ok");
   CHECK(t.call("users.prefs.get", t.ann.token).text("prefs.muted_channels") == "C1");
 }
