@@ -31,7 +31,8 @@ void append(event_ring& ring, std::size_t count, std::size_t bytes = 10) {
 
 std::vector<seq_t> after(const event_ring& ring, seq_t seq) {
   std::vector<seq_t> all;
-  for (const auto& each : ring.after(seq).value()) {
+  const auto newest = ring.after(seq).value();
+  for (const auto& each : newest) {
     CHECK(each.event->at() == static_cast<std::int64_t>(each.seq));
     all.push_back(each.seq);
   }
