@@ -88,7 +88,8 @@ result<Nothing> session::detach(const DetachNotice& notice, const envelope&) {
   return Nothing{};
 }
 
-result<Nothing> session::end(const EndSessionRequest&, const envelope&) {
+result<Nothing> session::end(const EndSessionRequest& request, const envelope&) {
+  if (request.unless_connected() && state_.is_connected()) return errc::conflict;
   // Its gateway hears it on the session's own stream and closes the socket.
   if (state_.is_connected()) {
     Event event;

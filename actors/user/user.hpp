@@ -26,6 +26,7 @@ struct user_options {
   std::size_t channels_max = 20'000;
   std::size_t channels_page_max = 20'000;
   std::size_t sessions_max = 50;
+  std::size_t sessions_asked_max = 100;  // to make room for one more; the others' turn comes with the next
   duration session_silent_after = std::chrono::minutes(12);  // sessions repeat themselves every five
   std::size_t prefs_max = 200;
   std::size_t pref_bytes_max = 4'096;  // name and value
@@ -61,7 +62,7 @@ class user final : public entity {
   task<result<Nothing>> reacted(const ReactedNotice& notice, const envelope& from);
   result<Nothing> show(const Ephemeral& message, const envelope& from);
   result<Nothing> sign_out(const SignedOut& request, const envelope& from);
-  result<UserReply> session_started(const SessionStartedRequest& request, const envelope& from);
+  task<result<UserReply>> session_started(const SessionStartedRequest& request, const envelope& from);
   result<Nothing> session_ended(const SessionEndedNotice& notice, const envelope& from);
   task<result<ReplayReply>> replay(const ReplayRequest& request, const envelope& from);
 
@@ -91,6 +92,8 @@ class user final : public entity {
 
   // -- user_sessions.cpp
   void end_sessions(const SignedOut& which);
+  /// Ends the oldest session that has no socket, if there are too many. Error: overloaded (all have one).
+  task<result<>> make_room();
 
   // -- user_settings.cpp
   Event dnd_event() const;

@@ -2,6 +2,8 @@
 // The USER's live sessions. They are kept in memory only: after an activation they are learned again from the SESSIONs,
 // which repeat themselves; one that has fallen silent died with its node and no longer counts.
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "actors/user/user.hpp"
 
@@ -36,18 +38,42 @@ void user::end_sessions(const SignedOut& which) {
   }
 }
 
-result<UserReply> user::session_started(const SessionStartedRequest& request, const envelope&) {
-  if (auto exists = check_exists(); !exists) return exists.failure();
-  if (data_.is_deleted()) return errc::account_inactive;
+task<result<UserReply>> user::session_started(const SessionStartedRequest& request, const envelope&) {
+  if (auto exists = check_exists(); !exists) co_return exists.failure();
+  if (data_.is_deleted()) co_return errc::account_inactive;
   session_id session{request.session()};
-  if (!sessions_.contains(session) && sessions_.size() >= options_.sessions_max) {
-    std::erase_if(sessions_,
-                  [&](const auto& each) { return self().now() - each.second.heard >= options_.session_silent_after; });
-    if (sessions_.size() >= options_.sessions_max)
-      return error{errc::overloaded, to_text(id()) + " has " + std::to_string(sessions_.size()) + " sessions already"};
+  if (!sessions_.contains(session)) {
+    if (auto room = co_await make_room(); !room) co_return room.failure();
+    if (data_.is_deleted()) co_return errc::account_inactive;
   }
   sessions_[session] = {request.token_hash(), self().now()};
-  return describe();
+  co_return describe();
+}
+
+/// Only a SESSION knows whether it has a socket, so it decides; nothing is told here while there is room. Asked first
+/// is the one that was heard of the longest ago: it says so at its start, every five minutes with a socket, and here.
+task<result<>> user::make_room() {
+  if (sessions_.size() < options_.sessions_max) co_return done;
+  std::erase_if(sessions_,
+                [&](const auto& each) { return self().now() - each.second.heard >= options_.session_silent_after; });
+  std::vector<std::pair<steady_time, session_id>> oldest;
+  for (const auto& [session, live] : sessions_) oldest.emplace_back(live.heard, session);
+  std::ranges::sort(oldest);
+  if (oldest.size() > options_.sessions_asked_max) oldest.resize(options_.sessions_asked_max);
+  for (const auto& [heard, session] : oldest) {
+    if (sessions_.size() < options_.sessions_max) break;
+    EndSessionRequest end;
+    end.set_reason("too_many_sessions");
+    end.set_unless_connected(true);
+    auto ended = co_await self().ask(key_of(session), std::move(end), options_.ask_timeout);
+    if (ended) {
+      sessions_.erase(session);
+    } else if (auto known = sessions_.find(session); ended.code() == errc::conflict && known != sessions_.end()) {
+      known->second.heard = self().now();
+    }
+  }
+  if (sessions_.size() < options_.sessions_max) co_return done;
+  co_return error{errc::overloaded, to_text(id()) + " has " + std::to_string(sessions_.size()) + " sessions already"};
 }
 
 result<Nothing> user::session_ended(const SessionEndedNotice& notice, const envelope&) {

@@ -109,6 +109,53 @@ TEST_CASE("session: a person has a bounded number of them, and silent ones don't
   CHECK(town.node.ask(key_of(session_id{3}), town.opening(town.ada)));
 }
 
+TEST_CASE("session: one more than a person may have ends the oldest that has no socket") {
+  people_options options;
+  options.user.sessions_max = 3;
+  one_town town(options);
+  for (std::uint64_t id : {1, 2, 3}) {
+    town.connect(town.ada, session_id{id}, id);
+    town.node.advance(1s);
+  }
+  town.disconnect(session_id{2}, 2);
+  town.disconnect(session_id{3}, 3);
+  town.connect(town.ada, session_id{4}, 4);
+  CHECK(town.refusal(key_of(session_id{2}), town.opening(town.ada, true)) == errc::not_found);
+  CHECK(town.connect(town.ada, session_id{3}, 5, true).is_resumed());
+  CHECK(town.connect(town.ada, session_id{1}, 6, true).replaced_connection() == 1);  // it was left alone
+  CHECK(town.refusal(key_of(session_id{5}), town.opening(town.ada)) == errc::overloaded);
+}
+
+TEST_CASE("session: somebody who comes and goes all the time is never locked out") {
+  people_options options;
+  options.user.sessions_max = 3;
+  one_town town(options);
+  for (std::uint64_t id = 1; id < 30; ++id) {
+    town.connect(town.ada, session_id{id}, id);
+    town.disconnect(session_id{id}, id);
+  }
+  for (std::uint64_t id = 30; id < 60; ++id)  // and tickets that nobody uses
+    CHECK(town.node.ask(key_of(session_id{id}), town.opening(town.ada)));
+  CHECK(town.refusal(key_of(session_id{29}), town.opening(town.ada, true)) == errc::not_found);
+  CHECK(town.node.ask(key_of(session_id{59}), town.opening(town.ada, true)));
+}
+
+TEST_CASE("session: making room goes on with those that were not asked the last time") {
+  people_options options;
+  options.user.sessions_max = 3;
+  options.user.sessions_asked_max = 1;
+  one_town town(options);
+  for (std::uint64_t id : {1, 2, 3}) {
+    town.connect(town.ada, session_id{id}, id);
+    town.node.advance(1s);
+  }
+  town.disconnect(session_id{2}, 2);
+  CHECK(town.refusal(key_of(session_id{4}), town.opening(town.ada)) == errc::overloaded);  // asked the first only
+  town.node.advance(1s);
+  CHECK(town.node.ask(key_of(session_id{4}), town.opening(town.ada)));
+  CHECK(town.refusal(key_of(session_id{2}), town.opening(town.ada, true)) == errc::not_found);
+}
+
 TEST_CASE("session: one that is ended tells its gateway on its own stream") {
   one_town town;
   town.connect(town.ada, phone, 100);
