@@ -60,6 +60,7 @@ THRONG_RPC(throng::FindUsersRequest, throng::UsersReply);
 THRONG_RPC(throng::NewChannelRequest, throng::ChannelReply);
 THRONG_RPC(throng::RenameInWorkspaceRequest, throng::ChannelReply);
 THRONG_RPC(throng::ChannelUpdatedRequest, throng::Nothing);
+THRONG_RPC(throng::MemberCountNotice, throng::Nothing);
 THRONG_RPC(throng::ChannelsRequest, throng::ChannelsReply);
 THRONG_RPC(throng::FindChannelsRequest, throng::ChannelsReply);
 THRONG_RPC(throng::InstallAppRequest, throng::InstallAppReply);

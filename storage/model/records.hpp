@@ -49,7 +49,9 @@ struct membership_record {
   user_id user;
   channel_id channel;
   message_ts last_read;
-  bool is_open = true;  // for direct messages: shown in the list
+  bool is_open = true;    // for direct messages: shown in the list
+  bool is_listed = true;  // false: made by the other side, and never shown yet
+  bool is_private = false;
   friend bool operator==(const membership_record&, const membership_record&) = default;
 };
 

@@ -35,9 +35,10 @@ struct connection {
                       "SELECT team, kind, id, data FROM directory WHERE team = ? AND kind = ? AND id > ?"
                       " ORDER BY id LIMIT ?"};
   statement user{db, "SELECT id, team, data FROM users WHERE id = ?"};
-  statement memberships{db,
-                        "SELECT user, channel, last_read, is_open FROM memberships WHERE user = ? AND channel > ?"
-                        " ORDER BY channel LIMIT ?"};
+  statement memberships{
+      db,
+      "SELECT user, channel, last_read, is_open, is_listed, is_private FROM memberships WHERE user = ? AND channel > ?"
+      " ORDER BY channel LIMIT ?"};
   statement channel{db, "SELECT id, team, data FROM channels WHERE id = ?"};
   statement members{db,
                     "SELECT channel, user, joined FROM members WHERE channel = ? AND user > ? ORDER BY user LIMIT ?"};
@@ -73,7 +74,7 @@ void read(rows& from, directory_record& row) {
 }
 void read(rows& from, user_record& row) { row = {from.id<user_id>(), from.id<team_id>(), from.bytes()}; }
 void read(rows& from, membership_record& row) {
-  row = {from.id<user_id>(), from.id<channel_id>(), from.ts(), from.flag()};
+  row = {from.id<user_id>(), from.id<channel_id>(), from.ts(), from.flag(), from.flag(), from.flag()};
 }
 void read(rows& from, channel_record& row) { row = {from.id<channel_id>(), from.id<team_id>(), from.bytes()}; }
 void read(rows& from, member_record& row) { row = {from.id<channel_id>(), from.id<user_id>(), from.time()}; }

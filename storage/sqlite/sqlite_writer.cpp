@@ -47,8 +47,9 @@ writer::writer(database& db)
                 "INSERT INTO users(id, team, data) VALUES(?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET team = excluded.team, data = excluded.data"),
       put_membership_(db,
-                      "INSERT INTO memberships(user, channel, last_read, is_open) VALUES(?, ?, ?, ?)"
-                      " ON CONFLICT DO UPDATE SET last_read = excluded.last_read, is_open = excluded.is_open"),
+                      "INSERT INTO memberships(user, channel, last_read, is_open, is_listed, is_private)"
+                      " VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET last_read = excluded.last_read,"
+                      " is_open = excluded.is_open, is_listed = excluded.is_listed"),
       erase_membership_(db, "DELETE FROM memberships WHERE user = ? AND channel = ?"),
       put_channel_(db,
                    "INSERT INTO channels(id, team, data) VALUES(?, ?, ?)"
@@ -149,7 +150,8 @@ writer::refusal writer::apply(const put_user& op) {
 }
 
 writer::refusal writer::apply(const put_membership& op) {
-  put_membership_.execute(op.row.user, op.row.channel, op.row.last_read, op.row.is_open);
+  put_membership_.execute(op.row.user, op.row.channel, op.row.last_read, op.row.is_open, op.row.is_listed,
+                          op.row.is_private);
   return std::nullopt;
 }
 

@@ -120,7 +120,7 @@ STORE_CASE("every kind of row comes back as it was written, also after reopening
   workspace_record workspace{{1}, "acme", bytes};
   directory_record listed{{1}, directory_record::kind_t::channel, lobby.value, bytes};
   user_record user{ada, {1}, bytes};
-  membership_record membership{ada, lobby, {5'000'001}, false};
+  membership_record membership{ada, lobby, {5'000'001}, false, false, true};
   channel_record channel{lobby, {1}, bytes};
   member_record member{lobby, ada, at_second(3) + 1us};
   app_record app{{5}, bytes};
