@@ -152,6 +152,15 @@ void channel::update_directory_soon() {
   self().wake_after(options_.directory_delay);
 }
 
+void channel::tell_member_count() {
+  if (state_.is_direct()) return;
+  MemberCountNotice notice;
+  notice.set_channel(id().value);
+  notice.set_member_count(static_cast<std::uint32_t>(state_.members().count()));
+  self().tell(key_of(team_id{state_.data().team()}), share(std::move(notice)));
+  update_directory_soon();
+}
+
 task<result<ChannelReply>> channel::info(const ChannelInfoRequest& request, const envelope&) {
   if (auto sees = state_.may_see(request.caller()); !sees) co_return sees.failure();
   if (!is_latest_known_) {

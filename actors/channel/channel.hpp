@@ -84,6 +84,8 @@ class channel final : public entity {
   /// Brings the workspace's directory up to date; if that fails, wake() tries again.
   task<> update_directory(user_id by);
   void update_directory_soon();
+  /// So that the directory counts right at once. It isn't stored; the directory is brought up to date soon.
+  void tell_member_count();
 
   // -- channel_members.cpp
   /// Asks each user's USER, some at a time; the outcome of each, in their order.
@@ -105,8 +107,8 @@ class channel final : public entity {
 
   // -- channel_posts.cpp
   task<result<PostReply>> post_in_turn(const PostRequest& request);
-  task<result<message_ts>> find_root(message_ts asked);
-  task<result<PostReply>> post_now(const PostRequest& request, message_ts root);
+  task<result<thread_root>> find_root(message_ts asked, bool with_post);
+  task<result<PostReply>> post_now(const PostRequest& request, thread_root root);
   task<result<PostReply>> answer_again(const PostRequest& request, message_ts ts);
   task<result<PostReply>> update_now(const UpdateRequest& request);
   task<result<PostReply>> remove_now(const DeleteRequest& request);

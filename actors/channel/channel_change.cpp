@@ -20,7 +20,8 @@ const Message& channel_change::post(std::shared_ptr<Event> event) {
   message.set_seq(positions_.next_seq());
   event->set_at(ts);
   auto row = to_row(message);
-  events_.push_back({message.seq(), event_bytes_base + row.data.size(), std::move(event)});
+  auto root_bytes = message.has_root() ? message.root().ByteSizeLong() : 0;
+  events_.push_back({message.seq(), event_bytes_base + row.data.size() + root_bytes, std::move(event)});
   ops_.push_back(insert_message{std::move(row)});
   return message;
 }

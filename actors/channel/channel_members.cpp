@@ -190,7 +190,7 @@ task<result<ChannelReply>> channel::join(const JoinRequest& request, const envel
     add_member(change, user, {});
     auto committed = co_await commit_change(std::move(change));
     if (!committed) co_return committed.failure();
-    update_directory_soon();
+    tell_member_count();
   }
   std::vector<user_id> people(1, user);
   auto listed = co_await list_for(std::move(people), before, false);
@@ -217,7 +217,7 @@ task<result<ChannelReply>> channel::leave(const LeaveRequest& request, const env
   remove_member(change, user, {});
   auto committed = co_await commit_change(std::move(change));
   if (!committed) co_return committed.failure();
-  update_directory_soon();
+  tell_member_count();
   auto unlisted = co_await unlist_for(user, user);
   if (!unlisted) co_return unlisted.failure();
   auto reply = describe(caller);
@@ -257,7 +257,7 @@ task<result<InviteReply>> channel::invite(const InviteRequest& request, const en
   } else {
     auto committed = co_await commit_change(std::move(change));
     if (!committed) co_return committed.failure();
-    update_directory_soon();
+    tell_member_count();
   }
 
   // Who has left meanwhile isn't listed again.
@@ -292,7 +292,7 @@ task<result<ChannelReply>> channel::kick(const KickRequest& request, const envel
   remove_member(change, target, remover);
   auto committed = co_await commit_change(std::move(change));
   if (!committed) co_return committed.failure();
-  update_directory_soon();
+  tell_member_count();
   auto unlisted = co_await unlist_for(target, remover);
   if (!unlisted) co_return unlisted.failure();
   co_return describe(caller);

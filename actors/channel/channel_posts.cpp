@@ -28,32 +28,39 @@ task<result<PostReply>> channel::post(const PostRequest& request, const envelope
   if (auto fits = check_content(request.data(), options_.limits); !fits) return refuse<PostReply>(fits.failure());
   if (request.client_msg_id().size() > client_msg_id_bytes_max)
     return refuse<PostReply>({errc::invalid_arguments, "client_msg_id is too long"});
-  message_ts root{request.thread_ts()};
-  auto is_known = !root || roots_.use(root);
-  if (is_known && !senders_.is_busy(request.caller().user())) return post_now(request, root);
-  return post_in_turn(request);
+  if (senders_.is_busy(request.caller().user())) return post_in_turn(request);
+  thread_root root{{request.thread_ts()}, {}, nullptr};
+  if (!root.ts) return post_now(request, root);
+  auto author = roots_.use(root.ts);
+  if (!author || request.data().is_broadcast()) return post_in_turn(request);
+  root.author = *author;
+  return post_now(request, root);
 }
 
 // Only finding the root is done in turn: post_now() then numbers the post before the next one's turn begins, and
 // doesn't keep it waiting for the commit.
 task<result<PostReply>> channel::post_in_turn(const PostRequest& request) {
   message_ts asked{request.thread_ts()};
-  auto root = co_await senders_.run(self().mailbox(), request.caller().user(), find_root(asked));
+  auto root =
+      co_await senders_.run(self().mailbox(), request.caller().user(), find_root(asked, request.data().is_broadcast()));
   if (!root) co_return root.failure();
-  co_return co_await post_now(request, *root);
+  co_return co_await post_now(request, std::move(*root));
 }
 
-task<result<message_ts>> channel::find_root(message_ts asked) {
-  if (!asked || roots_.use(asked)) co_return asked;
+/// A broadcast carries its root along, so that is read each time, as it is now.
+task<result<thread_root>> channel::find_root(message_ts asked, bool with_post) {
+  if (!asked) co_return thread_root{};
+  if (!with_post)
+    if (auto author = roots_.use(asked)) co_return thread_root{asked, *author, nullptr};
   auto before = removals_;
   auto is_settled = removals_ == removals_committed_;
-  auto root = co_await query<message_ts>(&read_root, asked);
+  auto root = co_await query<thread_root>(&read_root, asked, with_post);
   // Else it may have been deleted behind the read.
-  if (root && is_settled && before == removals_) roots_.add(*root);
+  if (root && is_settled && before == removals_) roots_.add(root->ts, root->author);
   co_return root;
 }
 
-task<result<PostReply>> channel::post_now(const PostRequest& request, message_ts root) {
+task<result<PostReply>> channel::post_now(const PostRequest& request, thread_root root) {
   const auto& caller = request.caller();
   if (auto may = state_.may_post(caller); !may) co_return may.failure();  // it may have waited since
   user_id user{caller.user()};
@@ -65,12 +72,14 @@ task<result<PostReply>> channel::post_now(const PostRequest& request, message_ts
   auto event = std::make_shared<Event>();
   auto& message = *event->mutable_message();
   message.set_user(user.value);
-  message.set_thread_ts(root.micros);
+  message.set_thread_ts(root.ts.micros);
+  if (root.post) *message.mutable_root() = *root.post;
   message.set_client_msg_id(request.client_msg_id());
   auto& data = *message.mutable_data();
   data = request.data();
   clear_channel_marks(data);
-  if (!root) data.clear_is_broadcast();
+  data.set_parent_user(root.author.value);
+  if (!root.ts) data.clear_is_broadcast();
   if (caller.bot() != 0) data.set_bot(caller.bot()), data.set_app(caller.app());
 
   auto change = begin();
@@ -80,7 +89,7 @@ task<result<PostReply>> channel::post_now(const PostRequest& request, message_ts
   if (!committed) co_return committed.failure();
 
   if (state_.is_direct()) co_await show_direct(message.seq() - 1);
-  if (root) announce_thread(root);
+  if (root.ts) announce_thread(root.ts);
   co_return answer_with(message);
 }
 

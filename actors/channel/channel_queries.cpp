@@ -27,8 +27,8 @@ void fill(ThreadSummary& to, const thread_summary& from) {
 }
 
 /// Appends rows as messages, those that are roots with their summaries.
-result<> append(store_reader& reader, channel_id channel, std::vector<message_record> rows,
-                google::protobuf::RepeatedPtrField<Message>& to) {
+result<> append_plain(store_reader& reader, channel_id channel, std::vector<message_record> rows,
+                      google::protobuf::RepeatedPtrField<Message>& to) {
   std::vector<message_ts> roots;
   for (const auto& row : rows)
     if (!row.thread_ts) roots.push_back(row.ts);
@@ -43,6 +43,43 @@ result<> append(store_reader& reader, channel_id channel, std::vector<message_re
     if (has_thread) fill(*message->mutable_thread(), *summary);
     to.Add(std::move(*message));
   }
+  return done;
+}
+
+/// The roots of broadcast replies, each read once; one that is gone is left out. Broadcasts are few.
+class broadcast_roots {
+ public:
+  broadcast_roots(store_reader& reader, channel_id channel) : reader_(reader), channel_(channel) {}
+
+  result<> add_to(Message& message) {
+    if (!message.data().is_broadcast() || message.thread_ts() == 0) return done;
+    auto known = std::ranges::find(roots_, message.thread_ts(), &Message::ts);
+    if (known == roots_.end()) {
+      auto row = reader_.message(channel_, {message.thread_ts()});
+      if (!row && row.code() != errc::not_found) return row.failure();
+      if (!row || row->is_deleted) return done;
+      std::vector<message_record> one;
+      one.push_back(std::move(*row));
+      if (auto read = append_plain(reader_, channel_, std::move(one), roots_); !read) return read;
+      known = roots_.end() - 1;
+    }
+    *message.mutable_root() = *known;
+    return done;
+  }
+
+ private:
+  store_reader& reader_;
+  channel_id channel_;
+  google::protobuf::RepeatedPtrField<Message> roots_;
+};
+
+result<> append(store_reader& reader, channel_id channel, std::vector<message_record> rows,
+                google::protobuf::RepeatedPtrField<Message>& to) {
+  auto first = to.size();
+  if (auto read = append_plain(reader, channel, std::move(rows), to); !read) return read;
+  broadcast_roots roots(reader, channel);
+  for (auto at = first; at < to.size(); ++at)
+    if (auto added = roots.add_to(*to.Mutable(at)); !added) return added;
   return done;
 }
 
@@ -95,15 +132,19 @@ result<Message> read_latest(store_reader& reader, channel_id channel) {
   return to_message(std::move(rows->front()));
 }
 
-result<message_ts> read_root(store_reader& reader, channel_id channel, message_ts ts) {
+result<thread_root> read_root(store_reader& reader, channel_id channel, message_ts ts, bool with_post) {
   auto row = find_row(reader, channel, ts, errc::thread_not_found);
   if (!row) return row.failure();
   if (row->is_deleted) return errc::cannot_reply_to_message;
-  if (!row->thread_ts) return ts;
-  auto root = find_row(reader, channel, row->thread_ts, errc::thread_not_found);
-  if (!root) return root.failure();
-  if (root->is_deleted) return errc::cannot_reply_to_message;
-  return root->ts;
+  if (row->thread_ts) row = find_row(reader, channel, row->thread_ts, errc::thread_not_found);
+  if (!row) return row.failure();
+  if (row->is_deleted) return errc::cannot_reply_to_message;
+  thread_root root{row->ts, row->user, nullptr};
+  if (!with_post) return root;
+  auto post = read_message(reader, channel, root.ts);
+  if (!post) return post.failure();
+  root.post = std::make_shared<const Message>(std::move(*post));
+  return root;
 }
 
 result<HistoryReply> read_history(store_reader& reader, channel_id channel, store_reader::message_range range) {
@@ -165,6 +206,7 @@ result<ReplayReply> read_events(store_reader& reader, channel_id channel, seq_t 
   if (!events) return events.failure();
 
   ReplayReply reply;
+  broadcast_roots roots(reader, channel);
   auto seq = after;
   for (std::size_t post = 0, event = 0;; ++seq) {
     // The two reads are not of one moment, so the end may be ragged: what is dense counts.
@@ -173,6 +215,7 @@ result<ReplayReply> read_events(store_reader& reader, channel_id channel, seq_t 
     if (post < posts->size() && (*posts)[post].seq == seq + 1) {
       auto message = to_message(std::move((*posts)[post++]));
       if (!message) return message.failure();
+      if (auto added = roots.add_to(*message); !added) return added.failure();
       next.mutable_event()->set_at(message->ts());
       *next.mutable_event()->mutable_message() = std::move(*message);
     } else if (event < events->size() && (*events)[event].seq == seq + 1) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "actors/proto/channel.pb.h"
@@ -26,8 +27,14 @@ result<Message> read_message(store_reader& reader, channel_id channel, message_t
 /// The newest post of the channel that is shown in it; errc::message_not_found if there is none.
 result<Message> read_latest(store_reader& reader, channel_id channel);
 
+/// What a reply must know of its thread's root.
+struct thread_root {
+  message_ts ts;  // 0: none, it isn't a reply
+  user_id author;
+  std::shared_ptr<const Message> post;  // if asked for
+};
 /// The root that a reply to `ts` belongs to. errc::thread_not_found, errc::cannot_reply_to_message (it is deleted).
-result<message_ts> read_root(store_reader& reader, channel_id channel, message_ts ts);
+result<thread_root> read_root(store_reader& reader, channel_id channel, message_ts ts, bool with_post);
 
 /// A page, newest first; `range.count_max` is its size.
 result<HistoryReply> read_history(store_reader& reader, channel_id channel, store_reader::message_range range);

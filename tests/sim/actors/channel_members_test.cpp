@@ -271,6 +271,7 @@ TEST_CASE("channel: joins and leaves reach the directory together, a moment late
   town.notes->deaf[home.value] = 1;
   for (std::uint64_t each = 20; each < 30; ++each) town.join({each});
   town.take_notes();
+  CHECK(town.notes->counts[plans.value] == 11);  // that much is told at once, and stored by nobody
   town.node.advance(std::chrono::seconds(10));
   CHECK(town.take_notes() == notes{"directory: plans with 11"});
 }

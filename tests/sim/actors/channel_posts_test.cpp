@@ -299,6 +299,33 @@ TEST_CASE("channel: history shows the replies that were broadcast, and no others
   CHECK(town.thread(ann, root.ts()).messages_size() == 3);
 }
 
+TEST_CASE("channel: a reply names who wrote the root, a broadcast shows it, when posted, read and replayed") {
+  channel_town town;
+  town.join(bob);
+  auto root = town.post(ann, "the root");
+  auto broadcast = channel_town::text(bob, "for all", root.ts());
+  broadcast.mutable_data()->set_is_broadcast(true);
+  auto shown = town.node.must(key_of(plans), broadcast).message();
+  CHECK(shown.data().parent_user() == ann.value);
+  CHECK(shown.root().data().text() == "the root");
+  auto reply = town.post(bob, "a reply", shown.ts());  // its root is known by now
+  CHECK(reply.data().parent_user() == ann.value);
+  CHECK_FALSE(reply.has_root());
+
+  town.node.must(key_of(plans), town.edit(ann, root.ts(), "edited"));
+  town.node.crash_and_restart();
+  auto page = town.thread(ann, root.ts());
+  REQUIRE(page.messages_size() == 3);
+  CHECK(page.messages(1).root().data().text() == "edited");
+  CHECK(page.messages(2).data().parent_user() == ann.value);
+  ReplayRequest missed;
+  missed.set_user(bob.value);
+  missed.set_after_seq(shown.seq() - 1);
+  missed.set_count_max(100);
+  auto replayed = town.node.must(key_of(plans), missed);
+  CHECK(replayed.events(0).event().message().root().data().text() == "edited");
+}
+
 TEST_CASE("channel: nobody replies to what is deleted, also when it was replied to before") {
   channel_town town;
   auto root = town.post(ann, "root");

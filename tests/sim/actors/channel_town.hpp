@@ -18,8 +18,9 @@ inline constexpr channel_id plans = make_channel_id(400, channel_kind::channel);
 
 /// What the fakes were told, and how they are to answer.
 struct notebook {
-  std::vector<std::string> lines;     // "12 listed 400 at 3"
-  std::map<std::uint64_t, int> deaf;  // user → how many of the next requests she refuses
+  std::vector<std::string> lines;                 // "12 listed 400 at 3"
+  std::map<std::uint64_t, int> deaf;              // user → how many of the next requests she refuses
+  std::map<std::uint64_t, std::uint32_t> counts;  // channel → members, as the workspace was told last
 };
 using notebook_ptr = std::shared_ptr<notebook>;
 
@@ -62,7 +63,7 @@ class fake_workspace final : public entity {
   fake_workspace(entity_context& self, notebook_ptr notes) : entity(self), notes_(std::move(notes)) {}
   task<result<>> load() override { co_return done; }
   void receive(std::shared_ptr<const envelope> message) override {
-    static const protocol<fake_workspace> table{on(&fake_workspace::update)};
+    static const protocol<fake_workspace> table{on(&fake_workspace::update), on(&fake_workspace::count)};
     table.dispatch(*this, std::move(message));
   }
   message_ptr snapshot() const override { return share(Nothing()); }
@@ -75,6 +76,9 @@ class fake_workspace final : public entity {
     notes_->lines.push_back("directory: " + channel.name() + " with " + std::to_string(channel.member_count()) +
                             (channel.is_archived() ? " archived" : ""));
     return Nothing();
+  }
+  void count(const MemberCountNotice& notice, const envelope&) {  // told, not asked
+    notes_->counts[notice.channel()] = notice.member_count();
   }
   notebook_ptr notes_;
 };

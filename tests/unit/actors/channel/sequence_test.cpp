@@ -54,18 +54,18 @@ TEST_CASE("member set: pages give everyone once, in id order") {
   CHECK(set.page({10}, 3).empty());
 }
 
-TEST_CASE("root cache: knows the roots that were used last") {
+TEST_CASE("root cache: knows the roots that were used last, and who wrote them") {
   root_cache roots(2);
   CHECK_FALSE(roots.use({1}));
-  roots.add({1});
-  roots.add({2});
-  CHECK(roots.use({1}));
-  roots.add({3});
-  CHECK(roots.use({1}));
+  roots.add({1}, {7});
+  roots.add({2}, {8});
+  CHECK(roots.use({1}) == user_id{7});
+  roots.add({3}, {9});
+  CHECK(roots.use({1}) == user_id{7});
   CHECK_FALSE(roots.use({2}));
   roots.remove({1});
   CHECK_FALSE(roots.use({1}));
-  CHECK(roots.use({3}));
+  CHECK(roots.use({3}) == user_id{9});
 }
 
 }  // namespace throng
