@@ -68,7 +68,7 @@ const protocol<workspace>& workspace::handlers() {
       on(&workspace::user_changed),   on(&workspace::users),          on(&workspace::find_users),
       on(&workspace::create_channel), on(&workspace::rename_channel), on(&workspace::channel_updated),
       on(&workspace::channels),       on(&workspace::find_channels),  on(&workspace::install_app),
-      on(&workspace::find_bot),       on(&workspace::replay),
+      on(&workspace::find_bot),       on(&workspace::replay),         on(&workspace::count_members),
   };
   return table;
 }
@@ -231,7 +231,11 @@ result<UsersReply> workspace::find_users(const FindUsersRequest& request, const 
   UsersReply reply;
   auto add = [&](const UserData* user) {
     bool has_room = static_cast<std::size_t>(reply.users_size()) < options_.page_max;
-    if (user && !user->is_pending() && has_room) *reply.add_users() = public_part(*user);
+    if (!user || user->is_pending() || !has_room) return;
+    if (request.ids_only())
+      reply.add_users()->set_id(user->id());
+    else
+      *reply.add_users() = public_part(*user);
   };
   for (auto user : request.ids()) add(directory_.user({user}));
   for (const auto& name : request.names()) add(directory_.user_by_handle(name));
@@ -249,7 +253,7 @@ result<ChannelsReply> workspace::channels(const ChannelsRequest& request, const 
   for (auto channel : request.member_of()) filter.member_of.insert({channel});
   auto page = directory_.channels({request.after()}, page_size(request.limit()), filter);
   ChannelsReply reply;
-  for (const auto* channel : page.rows) *reply.add_channels() = public_part(*channel);
+  for (const auto* channel : page.rows) *reply.add_channels() = directory_.shown(*channel);
   reply.set_has_more(page.has_more);
   return reply;
 }
@@ -259,7 +263,7 @@ result<ChannelsReply> workspace::find_channels(const FindChannelsRequest& reques
   ChannelsReply reply;
   auto add = [&](const ChannelData* channel) {
     bool has_room = static_cast<std::size_t>(reply.channels_size()) < options_.page_max;
-    if (channel && has_room) *reply.add_channels() = public_part(*channel);
+    if (channel && has_room) *reply.add_channels() = directory_.shown(*channel);
   };
   for (auto channel : request.ids()) add(directory_.channel({channel}));
   for (const auto& name : request.names()) add(directory_.channel_by_name(name));

@@ -57,6 +57,7 @@ class workspace final : public entity {
   task<result<ChannelReply>> create_channel(const NewChannelRequest& request, const envelope& from);
   task<result<ChannelReply>> rename_channel(const RenameInWorkspaceRequest& request, const envelope& from);
   task<result<Nothing>> channel_updated(const ChannelUpdatedRequest& request, const envelope& from);
+  result<Nothing> count_members(const MemberCountNotice& notice, const envelope& from);
   result<ChannelsReply> channels(const ChannelsRequest& request, const envelope& from);
   result<ChannelsReply> find_channels(const FindChannelsRequest& request, const envelope& from);
   task<result<InstallAppReply>> install_app(const InstallAppRequest& request, const envelope& from);

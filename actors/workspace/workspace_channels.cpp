@@ -188,6 +188,12 @@ task<result<Nothing>> workspace::channel_updated(const ChannelUpdatedRequest& re
   co_return Nothing{};
 }
 
+result<Nothing> workspace::count_members(const MemberCountNotice& notice, const envelope&) {
+  if (auto exists = check_exists(); !exists) return exists.failure();
+  directory_.count_members({notice.channel()}, notice.member_count());
+  return Nothing{};
+}
+
 task<result<>> workspace::apply_channel(ChannelData channel, user_id by) {
   channel_id id{channel.id()};
   if (channel.team() != this->id().value || !id || channel.name().empty())
@@ -199,13 +205,18 @@ task<result<>> workspace::apply_channel(ChannelData channel, user_id by) {
   channel.clear_pins();  // the channel's own business, and long
   channel.clear_reserved_name();
   if (before && before->reserved_name() != channel.name()) channel.set_reserved_name(before->reserved_name());
-  if (is_known && channel.SerializeAsString() == before->SerializeAsString()) co_return co_await stream_.settled();
+  auto member_count = channel.member_count();
+  if (is_known && channel.SerializeAsString() == before->SerializeAsString()) {
+    directory_.count_members(id, member_count);
+    co_return co_await stream_.settled();
+  }
   if (!directory_.is_name_free(channel.name(), id))
     co_return error{errc::conflict, "#" + channel.name() + " is another channel of " + to_text(this->id())};
 
   auto events = announcement(before, public_part(channel), by);
   std::vector<write_op> ops{row(channel)};
   directory_.put_channel(std::move(channel));
+  directory_.count_members(id, member_count);
   co_return co_await stream_.commit(std::move(ops), std::move(events));
 }
 

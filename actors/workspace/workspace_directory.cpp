@@ -130,7 +130,10 @@ void workspace_directory::put_channel(ChannelData channel) {
     forget(*old);
     channels_.erase(id);
   }
-  if (channel.name().empty()) return;
+  if (channel.name().empty()) {
+    member_counts_.erase(id);
+    return;
+  }
   names_[channel.name()] = id;
   if (!channel.reserved_name().empty()) names_[channel.reserved_name()] = id;
   pending_channel_count_ += channel.is_pending();
@@ -142,6 +145,21 @@ void workspace_directory::forget(const ChannelData& channel) {
   erase_if_own(names_, channel.name(), id);
   erase_if_own(names_, channel.reserved_name(), id);
   pending_channel_count_ -= channel.is_pending();
+}
+
+void workspace_directory::count_members(channel_id id, std::uint32_t member_count) {
+  const auto* row = find_channel(id);
+  if (!row || row->member_count() == member_count)
+    member_counts_.erase(id);
+  else
+    member_counts_[id] = member_count;
+}
+
+ChannelData workspace_directory::shown(const ChannelData& channel) const {
+  auto shown = public_part(channel);
+  if (auto newer = member_counts_.find({channel.id()}); newer != member_counts_.end())
+    shown.set_member_count(newer->second);
+  return shown;
 }
 
 const ChannelData* workspace_directory::find_channel(channel_id id) const { return value_or_null(channels_, id); }

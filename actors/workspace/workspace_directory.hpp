@@ -54,6 +54,10 @@ class workspace_directory {
   // -- channels
   /// Adds or replaces; a row without a name is forgotten. REQUIRES: is_name_free() of its names.
   void put_channel(ChannelData channel);
+  /// What its CHANNEL has said since the row was put. Kept beside the row, which says what is stored.
+  void count_members(channel_id id, std::uint32_t member_count);
+  /// The public part, with that count.
+  ChannelData shown(const ChannelData& channel) const;
   const ChannelData* find_channel(channel_id id) const;
   const ChannelData* channel(channel_id id) const;
   const ChannelData* channel_by_name(std::string_view name) const;
@@ -99,7 +103,8 @@ class workspace_directory {
   std::int64_t users_updated_ = 0;
 
   std::map<channel_id, ChannelData> channels_;
-  index<channel_id> names_;  // reserved ones too
+  index<channel_id> names_;                                      // reserved ones too
+  std::unordered_map<channel_id, std::uint32_t> member_counts_;  // newer than the rows'
   std::size_t pending_channel_count_ = 0;
 
   std::map<app_id, InstalledApp> apps_;

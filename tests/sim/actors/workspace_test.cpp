@@ -67,6 +67,37 @@ TEST_CASE("workspace: the first member owns it, and everyone is in #general") {
   CHECK(town.count(key_of(bob), Event::kChannelListed) == 1);
 }
 
+TEST_CASE("workspace: counts the members of a channel as soon as they are in it, and for good") {
+  people_town town;
+  town.found();
+  auto count = [&] {
+    FindChannelsRequest which;
+    which.add_ids(town.general().value);
+    return town.node.must(key_of(acme), which).channels(0).member_count();
+  };
+  town.add("ada");
+  CHECK(count() == 1);
+  town.add("bob");
+  CHECK(count() == 2);
+  town.node.advance(std::chrono::seconds(5));
+  town.node.crash_and_restart();
+  CHECK(count() == 2);
+}
+
+TEST_CASE("workspace: tells who of many is in it, without telling what they are like") {
+  people_town town;
+  town.found();
+  auto ada = town.add("ada");
+  FindUsersRequest which;
+  which.add_ids(ada.value);
+  which.add_ids(404);
+  which.set_ids_only(true);
+  auto known = town.node.must(key_of(acme), which);
+  REQUIRE(known.users_size() == 1);
+  CHECK(known.users(0).id() == ada.value);
+  CHECK(known.users(0).name().empty());
+}
+
 TEST_CASE("workspace: an e-mail makes one person, a handle belongs to one") {
   people_town town;
   town.found();
