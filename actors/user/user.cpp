@@ -70,7 +70,8 @@ task<result<>> user::load() {
   if (!stored->exists) co_return done;
   data_ = std::move(stored->data);
   for (const auto& each : stored->channels)
-    channels_.emplace_hint(channels_.end(), each.channel, listed_channel{each.last_read.micros, each.is_open});
+    channels_.emplace_hint(channels_.end(), each.channel,
+                           listed_channel{each.last_read.micros, each.is_open, each.is_listed, each.is_private});
   // A crash may have come between the row and the directory. Saying it again costs nothing.
   UserChangedRequest reminder;
   *reminder.mutable_user() = public_part(data_);
@@ -88,6 +89,7 @@ message_ptr user::snapshot() const {
     each.set_channel(channel.value);
     each.set_last_read(listed.last_read);
     each.set_is_open(listed.is_open);
+    each.set_is_private(listed.is_private);
   }
   for (const auto& [session, live] : sessions_) all.add_sessions(session.value);
   all.set_seq(stream_.end());
@@ -107,7 +109,8 @@ UserReply user::describe() const {
 write_op user::row() const { return put_user{user_record{id(), {data_.team()}, data_.SerializeAsString()}}; }
 
 write_op user::row(channel_id channel, const listed_channel& listed) const {
-  return put_membership{membership_record{id(), channel, {listed.last_read}, listed.is_open}};
+  return put_membership{
+      membership_record{id(), channel, {listed.last_read}, listed.is_open, listed.is_listed, listed.is_private}};
 }
 
 // -- what others may know

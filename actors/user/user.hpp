@@ -70,6 +70,8 @@ class user final : public entity {
   struct listed_channel {
     std::int64_t last_read = 0;
     bool is_open = true;
+    bool is_listed = true;  // false: made by the other side, and never shown yet
+    bool is_private = false;
   };
   struct live_session {
     std::string token_hash;

@@ -4,6 +4,17 @@
 
 namespace throng {
 
+namespace {
+
+Event shown_event(channel_id channel, bool is_open) {
+  Event event;
+  event.mutable_direct_shown()->set_channel(channel.value);
+  event.mutable_direct_shown()->set_is_open(is_open);
+  return event;
+}
+
+}  // namespace
+
 result<UserChannelsReply> user::channels(const UserChannelsRequest& request, const envelope&) {
   if (auto exists = check_exists(); !exists) return exists.failure();
   auto count_max = options_.channels_page_max;
@@ -15,6 +26,7 @@ result<UserChannelsReply> user::channels(const UserChannelsRequest& request, con
     each.set_channel(at->first.value);
     each.set_last_read(at->second.last_read);
     each.set_is_open(at->second.is_open);
+    each.set_is_private(at->second.is_private);
   }
   reply.set_has_more(at != channels_.end());
   return reply;
@@ -36,17 +48,22 @@ task<result<Nothing>> user::add_channel(const AddChannelRequest& request, const 
   bool is_direct = kind_of(channel) != channel_kind::channel;
   if (is_new) {
     auto last_read = is_direct ? 0 : self().wall().time_since_epoch().count();
-    known = channels_.emplace(channel, listed_channel{last_read, is_shown}).first;
-  } else {
-    known->second.is_open = true;
+    known =
+        channels_.emplace(channel, listed_channel{last_read, is_shown, false, request.channel().is_private()}).first;
   }
-  std::vector<write_op> ops{row(channel, known->second)};
+  auto& here = known->second;
+  here.is_open = is_shown;
   std::vector<Event> events;
-  if (is_shown) {
+  if (is_shown && here.is_listed) {  // she had closed it
+    events.push_back(shown_event(channel, true));
+  } else if (is_shown) {
+    here.is_listed = true;
     auto& listed = *events.emplace_back().mutable_channel_listed();
     *listed.mutable_channel() = request.channel();
     listed.set_seq(request.seq());
+    if (is_direct) events.push_back(shown_event(channel, true));
   }
+  std::vector<write_op> ops{row(channel, here)};
   if (auto stored = co_await stream_.commit(std::move(ops), std::move(events)); !stored) co_return stored.failure();
   co_return Nothing{};
 }
@@ -80,6 +97,7 @@ task<result<Nothing>> user::mark(const MarkRequest& request, const envelope&) {
     auto& marked = *events.emplace_back().mutable_channel_marked();
     marked.set_channel(channel.value);
     marked.set_ts(request.ts());
+    marked.set_is_private(known->second.is_private);
   }
   if (auto stored = co_await stream_.commit(std::move(ops), std::move(events)); !stored) co_return stored.failure();
   co_return Nothing{};
@@ -97,9 +115,7 @@ task<result<ShowDirectReply>> user::show_direct(const ShowDirectRequest& request
   std::vector<Event> events;
   if (reply.was_open() != request.is_open()) {
     ops.push_back(row(channel, known->second));
-    auto& shown = *events.emplace_back().mutable_direct_shown();
-    shown.set_channel(channel.value);
-    shown.set_is_open(request.is_open());
+    events.push_back(shown_event(channel, request.is_open()));
   }
   if (auto stored = co_await stream_.commit(std::move(ops), std::move(events)); !stored) co_return stored.failure();
   co_return reply;

@@ -28,6 +28,7 @@ void user::end_sessions(const SignedOut& which) {
   Event event;
   *event.mutable_signed_out() = which;
   stream_.publish_unnumbered(std::move(event), delivery_class::message);
+  if (which.session() != 0) return;  // it has ended already, and wants its socket to hear it
   // Those without a socket don't hear it: they are told one by one.
   const auto& hashes = which.token_hashes();
   for (const auto& [session, live] : sessions_) {
