@@ -73,7 +73,9 @@ task<result<OpenSessionReply>> session::open(const OpenSessionRequest& request, 
 }
 
 result<AttachReply> session::attach(const AttachRequest& request, const envelope&) {
-  auto attached = state_.attach(request, self().now());
+  ticket_bytes reconnect;
+  options_.random_bytes(reconnect);
+  auto attached = state_.attach(request, reconnect, self().now());
   if (!attached) return attached.failure();
   report(true);
   schedule();
@@ -90,13 +92,11 @@ result<Nothing> session::detach(const DetachNotice& notice, const envelope&) {
 
 result<Nothing> session::end(const EndSessionRequest& request, const envelope&) {
   if (request.unless_connected() && state_.is_connected()) return errc::conflict;
-  // Its gateway hears it on the session's own stream and closes the socket.
+  // Its gateway hears it on the USER's stream, which it reads anyway, and closes the socket.
   if (state_.is_connected()) {
-    Event event;
-    event.set_at(self().wall().time_since_epoch().count());
-    event.mutable_signed_out()->add_token_hashes(state_.token_hash());
-    publication out{self().key(), self().epoch(), 0, delivery_class::message, 0, share(std::move(event))};
-    self().publish(std::make_shared<const publication>(std::move(out)));
+    SignedOut which;
+    which.set_session(id().value);
+    self().tell(key_of(owner()), share(std::move(which)));
   }
   end_now();
   return Nothing{};

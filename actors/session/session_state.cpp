@@ -2,7 +2,9 @@
 #include "actors/session/session_state.hpp"
 
 #include <algorithm>
+#include <set>
 #include <unordered_set>
+#include <utility>
 
 namespace throng {
 
@@ -46,7 +48,8 @@ result<> session_state::open(const OpenSessionRequest& request, const ticket_byt
   is_resume_ = request.is_resume();
   has_presence_sub_ = request.has_presence_sub();
   has_presence_batches_ = request.has_presence_batches();
-  if (request.cursors_size() != 0) cursors_ = request.cursors();
+  base_url_ = request.base_url();
+  seen_ = request.cursors();
   ticket_ = ticket;
   auto ttl = std::chrono::milliseconds(request.ticket_ttl_ms());
   bool is_within = request.ticket_ttl_ms() > 0 && ttl < limits_.ticket_ttl;
@@ -54,25 +57,45 @@ result<> session_state::open(const OpenSessionRequest& request, const ticket_byt
   return done;
 }
 
-result<AttachReply> session_state::attach(const AttachRequest& request, steady_time now) {
-  if (!is_alive() || !ticket_ || !is_same_ticket(*ticket_, request.ticket()) || now >= ticket_ends_)
-    return errc::invalid_auth;
+/// Where to replay after. What the client has seen counts. Where it doesn't name a stream, an event of it may have been
+/// sent and lost with the socket: only if none was sent is the position known; else there is a gap.
+google::protobuf::RepeatedPtrField<StreamCursor> session_state::take_cursors() {
+  auto sent = std::exchange(cursors_, {});
+  auto all = std::exchange(seen_, {});
+  if (all.empty()) return sent;
+  auto key = [](const StreamCursor& cursor) { return std::pair(cursor.kind(), cursor.id()); };
+  std::set<std::pair<std::uint32_t, std::uint64_t>> named;
+  for (const auto& cursor : all) named.insert(key(cursor));
+  for (auto& cursor : sent)
+    if (cursor.is_untouched() && !named.contains(key(cursor))) *all.Add() = std::move(cursor);
+  return all;
+}
+
+result<AttachReply> session_state::attach(const AttachRequest& request, const ticket_bytes& reconnect,
+                                          steady_time now) {
+  if (!is_alive()) return errc::invalid_auth;
+  bool is_ticket = ticket_ && is_same_ticket(*ticket_, request.ticket()) && now < ticket_ends_;
+  bool is_reconnect = !is_ticket && reconnect_ticket_ && is_same_ticket(*reconnect_ticket_, request.ticket());
+  if (!is_ticket && !is_reconnect) return errc::invalid_auth;
   ticket_.reset();
+  reconnect_ticket_ = reconnect;
   AttachReply reply;
+  reply.set_reconnect_ticket(reconnect.data(), reconnect.size());
+  reply.set_base_url(base_url_);
   *reply.mutable_caller() = caller_;
   reply.set_token_hash(token_hash_);
   reply.set_has_presence_sub(has_presence_sub_);
   reply.set_has_presence_batches(has_presence_batches_);
   if (phase_ == phase::attached && connection_ != request.connection()) reply.set_replaced_connection(connection_);
   // Without a position there is nothing to replay after: the client boots afresh, which it is told.
-  reply.set_is_resumed(is_resume_ && !cursors_.empty());
+  auto cursors = take_cursors();
+  reply.set_is_resumed(is_ticket && is_resume_ && !cursors.empty());
   if (reply.is_resumed()) {
-    *reply.mutable_cursors() = std::move(cursors_);
+    *reply.mutable_cursors() = std::move(cursors);
     *reply.mutable_watched_users() = watched_;
   } else {
     watched_.Clear();
   }
-  cursors_.Clear();
   phase_ = phase::attached;
   connection_ = request.connection();
   node_ = request.node();
@@ -85,14 +108,9 @@ bool session_state::detach(const DetachNotice& notice, steady_time now) {
   phase_ = phase::detached;
   detached_ = now;
   connection_ = 0;
-  // A client that resumes has named its own positions by now, and knows better than the socket.
-  bool has_better = ticket_ && is_resume_ && !cursors_.empty();
   // Too many to keep: none, so that a resume says that it can't instead of losing some.
-  bool is_too_many = static_cast<std::size_t>(notice.cursors_size()) > limits_.cursors_max;
-  if (!has_better) {
-    cursors_.Clear();
-    if (!is_too_many) cursors_ = notice.cursors();
-  }
+  cursors_.Clear();
+  if (static_cast<std::size_t>(notice.cursors_size()) <= limits_.cursors_max) cursors_ = notice.cursors();
   return true;
 }
 
@@ -111,7 +129,9 @@ bool session_state::end() {
   if (!is_alive()) return false;
   phase_ = phase::ended;
   ticket_.reset();
+  reconnect_ticket_.reset();
   cursors_.Clear();
+  seen_.Clear();
   watched_.Clear();
   return true;
 }

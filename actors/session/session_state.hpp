@@ -7,7 +7,7 @@
 //                        └──► ended          │  ▼ connection is replaced  │
 //                                            └────────── attach() ◄───────┘
 //
-// A ticket opens one websocket once. Bounded: one ticket, `cursors_max` cursors, `watched_max` people.
+// A ticket opens one websocket once. Bounded: two tickets, `cursors_max` cursors, `watched_max` people.
 #pragma once
 
 #include <array>
@@ -43,8 +43,9 @@ class session_state {
   result<> may_open(const OpenSessionRequest& request) const;
   /// Takes the request and makes `ticket` the one that counts. Errors: as may_open().
   result<> open(const OpenSessionRequest& request, const ticket_bytes& ticket, steady_time now);
+  /// `reconnect` becomes the ticket that opens one more socket, afresh, while the session lives.
   /// Error: invalid_auth (wrong, used or expired ticket); it changes nothing.
-  result<AttachReply> attach(const AttachRequest& request, steady_time now);
+  result<AttachReply> attach(const AttachRequest& request, const ticket_bytes& reconnect, steady_time now);
   /// False if the connection isn't the one that counts (any more).
   bool detach(const DetachNotice& notice, steady_time now);
   bool watch(const WatchPresenceRequest& request);
@@ -65,6 +66,8 @@ class session_state {
   SessionSnapshot snapshot(steady_time now, wall_time wall_now) const;
 
  private:
+  google::protobuf::RepeatedPtrField<StreamCursor> take_cursors();
+
   limits limits_;
   phase phase_ = phase::unborn;
   Caller caller_;
@@ -75,12 +78,15 @@ class session_state {
   bool is_resume_ = false;
   std::optional<ticket_bytes> ticket_;
   steady_time ticket_ends_{};
+  std::optional<ticket_bytes> reconnect_ticket_;  // one that follows a reconnect_url comes without positions
+  std::string base_url_;
   steady_time started_{};
   steady_time detached_{};
   std::uint64_t connection_ = 0;
   std::uint32_t node_ = 0;
   std::string peer_;
-  google::protobuf::RepeatedPtrField<StreamCursor> cursors_;  // while detached: what to replay after
+  google::protobuf::RepeatedPtrField<StreamCursor> cursors_;  // while detached: what the socket was sent
+  google::protobuf::RepeatedPtrField<StreamCursor> seen_;     // from the ticket to its socket: what the client has seen
   google::protobuf::RepeatedField<std::uint64_t> watched_;
 };
 

@@ -11,6 +11,7 @@ namespace {
 constexpr steady_time start{1000s};
 constexpr ticket_bytes ticket_a{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 constexpr ticket_bytes ticket_b{9, 9, 9};
+constexpr ticket_bytes next_time{8, 8, 8};
 
 OpenSessionRequest opening(bool is_resume = false, std::uint64_t user = 5) {
   OpenSessionRequest request;
@@ -42,7 +43,7 @@ DetachNotice leaving(std::uint64_t connection, std::uint64_t seq = 7) {
 session_state attached_session(session_state::limits limits = {}) {
   session_state session(limits);
   REQUIRE(session.open(opening(), ticket_a, start));
-  REQUIRE(session.attach(attaching(ticket_a, 100), start));
+  REQUIRE(session.attach(attaching(ticket_a, 100), next_time, start));
   return session;
 }
 
@@ -51,23 +52,23 @@ session_state attached_session(session_state::limits limits = {}) {
 TEST_CASE("session: a ticket opens one socket once") {
   session_state session({});
   REQUIRE(session.open(opening(), ticket_a, start));
-  auto reply = session.attach(attaching(ticket_a, 100), start + 1s);
+  auto reply = session.attach(attaching(ticket_a, 100), next_time, start + 1s);
   REQUIRE(reply);
   CHECK(reply->caller().user() == 5);
   CHECK_FALSE(reply->is_resumed());
   CHECK(session.is_connected());
-  CHECK(session.attach(attaching(ticket_a, 101), start + 2s).code() == errc::invalid_auth);
+  CHECK(session.attach(attaching(ticket_a, 101), next_time, start + 2s).code() == errc::invalid_auth);
 }
 
 TEST_CASE("session: a wrong, short or expired ticket opens nothing") {
   session_state session({});
-  CHECK(session.attach(attaching(ticket_a, 100), start).code() == errc::invalid_auth);
+  CHECK(session.attach(attaching(ticket_a, 100), next_time, start).code() == errc::invalid_auth);
   REQUIRE(session.open(opening(), ticket_a, start));
-  CHECK(session.attach(attaching(ticket_b, 100), start).code() == errc::invalid_auth);
+  CHECK(session.attach(attaching(ticket_b, 100), next_time, start).code() == errc::invalid_auth);
   AttachRequest shorter;
   shorter.set_ticket(ticket_a.data(), 15);
-  CHECK(session.attach(shorter, start).code() == errc::invalid_auth);
-  CHECK(session.attach(attaching(ticket_a, 100), start + 30s).code() == errc::invalid_auth);
+  CHECK(session.attach(shorter, next_time, start).code() == errc::invalid_auth);
+  CHECK(session.attach(attaching(ticket_a, 100), next_time, start + 30s).code() == errc::invalid_auth);
   CHECK(session.ends_at() == start + 30s);
 }
 
@@ -75,8 +76,8 @@ TEST_CASE("session: a new ticket replaces the old one") {
   session_state session({});
   REQUIRE(session.open(opening(), ticket_a, start));
   REQUIRE(session.open(opening(), ticket_b, start));
-  CHECK_FALSE(session.attach(attaching(ticket_a, 100), start));
-  CHECK(session.attach(attaching(ticket_b, 100), start));
+  CHECK_FALSE(session.attach(attaching(ticket_a, 100), next_time, start));
+  CHECK(session.attach(attaching(ticket_b, 100), next_time, start));
 }
 
 TEST_CASE("session: a ticket's time is the asker's, within the limit") {
@@ -106,7 +107,7 @@ TEST_CASE("session: a resume gets the cursors and the watch list back, once") {
   REQUIRE(session.watch(watch));
   REQUIRE(session.detach(leaving(100), start));
   REQUIRE(session.open(opening(true), ticket_b, start + 1s));
-  auto reply = session.attach(attaching(ticket_b, 101), start + 2s);
+  auto reply = session.attach(attaching(ticket_b, 101), next_time, start + 2s);
   REQUIRE(reply);
   CHECK(reply->is_resumed());
   REQUIRE(reply->cursors_size() == 1);
@@ -115,7 +116,7 @@ TEST_CASE("session: a resume gets the cursors and the watch list back, once") {
 
   // Nothing is known of where the second socket is: a third can't be called a resume.
   REQUIRE(session.open(opening(true), ticket_a, start + 3s));
-  auto third = session.attach(attaching(ticket_a, 102), start + 3s);
+  auto third = session.attach(attaching(ticket_a, 102), next_time, start + 3s);
   REQUIRE(third);
   CHECK_FALSE(third->is_resumed());
   CHECK(third->replaced_connection() == 101);
@@ -134,16 +135,54 @@ TEST_CASE("session: what the client says it has seen wins over what the socket w
     REQUIRE(session.detach(leaving(100, 7), start));
   }
   SUBCASE("the socket's end isn't noticed") { REQUIRE(session.open(request, ticket_b, start)); }
-  auto reply = session.attach(attaching(ticket_b, 101), start);
+  auto reply = session.attach(attaching(ticket_b, 101), next_time, start);
   REQUIRE(reply);
   CHECK(reply->is_resumed());
   CHECK(reply->cursors(0).seq() == 3);
 }
 
+TEST_CASE("session: of a stream the client doesn't name, the position counts if nothing was sent that could be lost") {
+  auto session = attached_session();
+  DetachNotice notice;
+  notice.set_connection(100);
+  for (std::uint64_t stream = 1; stream <= 3; ++stream) {
+    auto& cursor = *notice.add_cursors();
+    cursor.set_kind(1);
+    cursor.set_id(stream);
+    cursor.set_seq(70 + stream);
+    cursor.set_is_untouched(stream != 2);
+  }
+  REQUIRE(session.detach(notice, start));
+  auto request = opening(true);
+  auto& seen = *request.add_cursors();
+  seen.set_kind(1);
+  seen.set_id(1);
+  seen.set_seq(5);
+  REQUIRE(session.open(request, ticket_b, start));
+  auto reply = session.attach(attaching(ticket_b, 101), next_time, start);
+  REQUIRE(reply);
+  CHECK(reply->is_resumed());
+  REQUIRE(reply->cursors_size() == 2);
+  CHECK(reply->cursors(0).seq() == 5);
+  CHECK(reply->cursors(1).id() == 3);
+  CHECK(reply->cursors(1).seq() == 73);
+}
+
+TEST_CASE("session: a reconnect ticket opens one socket afresh, as long as the session lives") {
+  auto session = attached_session();
+  REQUIRE(session.detach(leaving(100), start));
+  auto reply = session.attach(attaching(next_time, 101), ticket_b, start + 1min);
+  REQUIRE(reply);
+  CHECK_FALSE(reply->is_resumed());
+  CHECK(session.attach(attaching(next_time, 102), ticket_a, start + 1min).code() == errc::invalid_auth);
+  CHECK(session.end());
+  CHECK(session.attach(attaching(ticket_b, 102), ticket_a, start + 1min).code() == errc::invalid_auth);
+}
+
 TEST_CASE("session: the end of a replaced socket doesn't end the new one") {
   auto session = attached_session();
   REQUIRE(session.open(opening(true), ticket_b, start));
-  auto reply = session.attach(attaching(ticket_b, 101), start);
+  auto reply = session.attach(attaching(ticket_b, 101), next_time, start);
   REQUIRE(reply);
   CHECK(reply->replaced_connection() == 100);
   CHECK_FALSE(session.detach(leaving(100), start));
@@ -171,7 +210,7 @@ TEST_CASE("session: one that ended can't be resumed, and can begin anew") {
   CHECK(session.open(opening(true), ticket_a, start).code() == errc::not_found);
   CHECK_FALSE(session.ends_at());
   REQUIRE(session.open(opening(), ticket_a, start));
-  CHECK(session.attach(attaching(ticket_a, 5), start)->replaced_connection() == 0);
+  CHECK(session.attach(attaching(ticket_a, 5), next_time, start)->replaced_connection() == 0);
 }
 
 TEST_CASE("session: cursors and watched people are bounded") {
@@ -192,7 +231,7 @@ TEST_CASE("session: cursors and watched people are bounded") {
   *request.mutable_cursors() = notice.cursors();
   CHECK(session.open(request, ticket_b, start).code() == errc::invalid_arguments);
   REQUIRE(session.open(opening(true), ticket_b, start));
-  CHECK_FALSE(session.attach(attaching(ticket_b, 101), start)->is_resumed());
+  CHECK_FALSE(session.attach(attaching(ticket_b, 101), next_time, start)->is_resumed());
 }
 
 TEST_CASE("session: a ticket that was given out in the last moment still works") {
@@ -201,5 +240,5 @@ TEST_CASE("session: a ticket that was given out in the last moment still works")
   auto late = start + 5min - 1s;
   REQUIRE(session.open(opening(true), ticket_b, late));
   CHECK(session.ends_at() == late + 30s);
-  CHECK(session.attach(attaching(ticket_b, 101), late + 20s)->is_resumed());
+  CHECK(session.attach(attaching(ticket_b, 101), next_time, late + 20s)->is_resumed());
 }
