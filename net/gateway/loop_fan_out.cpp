@@ -56,6 +56,7 @@ loop_fan_out::slot loop_fan_out::attach(stream_reader& reader) {
   const auto generation = ((place.id >> 20) + 1) & 0xFFFFFF;
   place.id = id_base_ << 44 | generation << 20 | at;
   place.reader = &reader;
+  place.since = passed_;
   ++reader_count_;
   return at;
 }
@@ -241,11 +242,12 @@ std::vector<loop_fan_out::cursor> loop_fan_out::cursors(slot at) const {
   for (const auto index : readers_[at].streams) {
     const auto& s = streams_[index];
     if (s.key.kind == entity_kind::presence) continue;
-    cursor mine{s.key, s.at, s.stamp};
+    cursor mine{s.key, s.at, s.stamp, false};
     if (s.more && s.more->own) mine.at = s.more->own->after();
     if (s.more)
       for (const auto& each : s.more->followers)
-        if (each.at == at) mine = {s.key, each.cursor.after(), each.is_lost ? 0 : s.stamp};
+        if (each.at == at) mine = {s.key, each.cursor.after(), each.is_lost ? 0 : s.stamp, false};
+    mine.is_untouched = s.touched <= readers_[at].since;
     list.push_back(mine);
   }
   return list;
@@ -313,7 +315,10 @@ void loop_fan_out::pass_on(std::uint32_t index, const arrival& event, steady_tim
       if (readers_[at].reader) readers_[at].reader->on_presence(*event.source, event.frame);
     return;
   }
-  if (event.is_numbered()) streams_[index].at = event.position();
+  if (event.is_numbered()) {
+    streams_[index].at = event.position();
+    streams_[index].touched = ++passed_;
+  }
   if (const auto leaver = leaver_of(event)) {
     depart(index, leaver, event.source->seq, now);
     if (!is_open(index, key)) return;
@@ -381,6 +386,7 @@ void loop_fan_out::feed_followers(std::uint32_t index, const arrival& event, ste
 
 void loop_fan_out::send_to(slot at, std::uint32_t index, std::span<const arrival> events, steady_time now) {
   const auto key = streams_[index].key;
+  if (!events.empty()) streams_[index].touched = ++passed_;
   std::vector<shared_frame> frames;
   std::size_t count = 0;
   const auto send = [&] {

@@ -106,6 +106,8 @@ class loop_fan_out {
     entity_key stream;
     stream_position at;       // if unknown:
     std::uint64_t stamp = 0;  // nothing has come since the subscription of this name began
+    /// Nothing of the stream was passed to any reader of this loop since this one was attached.
+    bool is_untouched = false;
   };
   /// What the reader has been sent of its numbered streams.
   std::vector<cursor> cursors(slot at) const;
@@ -148,6 +150,7 @@ class loop_fan_out {
     stream_reader* reader = nullptr;
     std::uint64_t id = 0;
     user_id user;
+    std::uint64_t since = 0;  // passed_ when it was attached
     std::vector<std::uint32_t> streams;
   };
   struct follower {
@@ -172,6 +175,7 @@ class loop_fan_out {
     entity_key key;
     stream_position at;
     std::uint64_t stamp = 0;
+    std::uint64_t touched = 0;  // passed_ when an event was last passed on
     std::vector<slot> live;
     std::unique_ptr<extras> more;
     std::uint32_t turn = 0;  // its place in turns_, plus 1
@@ -244,6 +248,7 @@ class loop_fan_out {
   std::size_t turn_count_ = 0;
   std::unordered_map<std::uint64_t, asked> asked_;  // by token
   std::uint64_t next_token_ = 1;
+  std::uint64_t passed_ = 0;  // numbered events of all streams: a clock
   loop_fan_out_figures figures_;
 };
 

@@ -42,6 +42,7 @@ struct rtm_connection::boot_state {
   std::vector<std::pair<shared_frame, delivery>> held;
   std::size_t held_bytes = 0;
   std::size_t pending_streams = 0;
+  std::string reconnect_url;  // empty: it isn't known how clients reach us
   bool is_resumed = false;
   bool is_listed = false;
 };
@@ -139,6 +140,8 @@ void rtm_connection::on_attached(const AttachReply& reply) {
     return std::pair(a.kind(), a.id()) < std::pair(b.kind(), b.id());
   });
   for (const auto user : reply.watched_users()) boot_->watched.push_back({user});
+  if (!reply.base_url().empty() && !reply.reconnect_ticket().empty())
+    boot_->reconnect_url = reply.base_url() + rtm_path({address_.session, reply.reconnect_ticket()});
 
   if (const auto old = reply.replaced_connection(); old && loop_fan_out::node_of(old) == services_->node) {
     const auto index = loop_fan_out::loop_of(old);
@@ -201,21 +204,24 @@ void rtm_connection::ask_for_channels() {
                          [generation = listing_generation_](rtm_connection& self, auto outcome) {
                            if (!self.listing_ || self.listing_generation_ != generation) return;
                            if (!outcome) return self.fail_boot(outcome.code());
-                           std::vector<channel_id> page;
-                           for (const auto& each : (*outcome)->channels()) page.push_back({each.channel()});
-                           self.on_channels(page, (*outcome)->has_more());
+                           self.on_channels(**outcome);
                          });
 }
 
-void rtm_connection::on_channels(const std::vector<channel_id>& page, bool has_more) {
-  for (const auto channel : page) {
+void rtm_connection::on_channels(const UserChannelsReply& page) {
+  for (const auto& each : page.channels()) {
+    const channel_id channel{each.channel()};
+    const auto stream = key_of(channel);
     listing_->after = channel.value;
     listing_->seen.push_back(channel);
     if (contains_sorted(listing_->unlisted, channel)) continue;
-    if (!fan().is_subscribed(slot_, key_of(channel))) subscribe(key_of(channel));
+    if (!fan().is_subscribed(slot_, stream)) {
+      subscribe(stream);
+      services_->fan->streams().set_private(stream, each.is_private());
+    }
     if (!listing_) return;  // closed meanwhile
   }
-  if (has_more && !page.empty())
+  if (page.has_more() && page.channels_size() != 0)
     ask_for_channels();
   else
     end_listing();
@@ -248,6 +254,12 @@ void rtm_connection::say_hello_if_ready() {
   w.begin_object().member("type", "hello").member("session", to_text(address_.session));
   w.member("is_resumed", boot->is_resumed).end_object();
   send(json);
+  if (!boot->reconnect_url.empty()) {
+    json.clear();
+    json_writer next(json);
+    next.begin_object().member("type", "reconnect_url").member("url", boot->reconnect_url).end_object();
+    send(json);
+  }
   for (const auto& [frame, kind] : boot->held) send_now(frame, kind);
   fan().begin_following(slot_);
   if (!boot->watched.empty()) watch(boot->watched, false);
@@ -303,6 +315,8 @@ void rtm_connection::on_own_event(const publication& published) {
       std::erase(listing_->seen, channel);
     }
     fan().unsubscribe(slot_, key_of(channel), services_->entities.now());
+  } else if (event->has_signed_out() && event->signed_out().session() != 0) {
+    if (address_.session.value == event->signed_out().session()) end(errc::invalid_auth, ws_close::policy);
   } else if (event->has_signed_out()) {
     const auto& hashes = event->signed_out().token_hashes();
     const bool is_mine = std::any_of(hashes.begin(), hashes.end(),
@@ -362,6 +376,7 @@ void rtm_connection::on_close(std::uint16_t) {
       // Epoch 0: nothing has come since the subscription of this name began.
       cursor.set_epoch(each.at.epoch);
       cursor.set_seq(each.at.is_known() ? each.at.seq : each.stamp);
+      cursor.set_is_untouched(each.is_untouched);
     }
     // If it is lost, the SESSION ends at the next attach or by itself.
     (void)services_->entities.tell(key_of(address_.session), share(std::move(notice)));
@@ -444,9 +459,12 @@ void rtm_connection::run(rtm_command command) {
     case rtm_kind::typing:
       return type(command);
     case rtm_kind::presence_sub:
-      return watch(std::move(command.users), true);
+      return keep_own(command, [which = ++watch_generation_](rtm_connection& self, std::vector<user_id> users) {
+        if (self.watch_generation_ == which) self.watch(std::move(users), true);
+      });
     case rtm_kind::presence_query:
-      return query_presence(command.users);
+      return keep_own(command,
+                      [](rtm_connection& self, const std::vector<user_id>& users) { self.query_presence(users); });
     case rtm_kind::tickle:
       return note_active();
     case rtm_kind::ping:
@@ -506,6 +524,24 @@ void rtm_connection::note_active() {
 
 // -- presence
 // ----------------------------------------------------------------------------------------------------------
+
+// Of people elsewhere nothing is told, not even that they are away.
+template <class Then>
+void rtm_connection::keep_own(const rtm_command& command, Then then) {
+  if (command.users.empty()) return then(*this, {});
+  FindUsersRequest request;
+  for (const auto user : command.users) request.add_ids(user.value);
+  request.set_ids_only(true);
+  ask<UsersReply>(key_of(team_), std::move(request),
+                  [reply_to = command.id, then = std::move(then)](rtm_connection& self, auto outcome) {
+                    if (self.phase_ != phase::open) return;
+                    if (!outcome) return self.send(render_rtm_error(reply_to, outcome.failure()));
+                    std::vector<user_id> users;
+                    for (const auto& user : (*outcome)->users()) users.push_back({user.id()});
+                    std::sort(users.begin(), users.end());
+                    then(self, std::move(users));
+                  });
+}
 
 void rtm_connection::watch(std::vector<user_id> users, bool tell_session) {
   const auto buckets_of = [](const std::vector<user_id>& people) {

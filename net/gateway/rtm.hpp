@@ -27,6 +27,7 @@ class Caller;
 class AttachReply;
 class Event;
 class StreamCursor;
+class UserChannelsReply;
 
 /// What the connections of one node count; any thread.
 struct rtm_counters {
@@ -93,7 +94,7 @@ class rtm_connection final : public websocket_handler, public stream_reader {
   void on_attached(const AttachReply& reply);
   void start_listing();
   void ask_for_channels();
-  void on_channels(const std::vector<channel_id>& page, bool has_more);
+  void on_channels(const UserChannelsReply& page);
   void end_listing();
   void subscribe(entity_key stream);
   void fail_boot(errc why);
@@ -103,6 +104,9 @@ class rtm_connection final : public websocket_handler, public stream_reader {
   void run(rtm_command command);
   void post(rtm_command command);
   void type(const rtm_command& command);
+  /// `then(rtm_connection&, std::vector<user_id>)` with those of them who are of this workspace, sorted.
+  template <class Then>
+  void keep_own(const rtm_command& command, Then then);
   void watch(std::vector<user_id> users, bool tell_session);
   void query_presence(const std::vector<user_id>& users);
   void show_presence(const std::vector<user_id>& active, const std::vector<user_id>& away);
@@ -131,6 +135,7 @@ class rtm_connection final : public websocket_handler, public stream_reader {
   std::uint16_t posts_in_flight_ = 0;
   std::uint16_t queries_in_flight_ = 0;
   std::uint8_t listing_generation_ = 0;
+  std::uint8_t watch_generation_ = 0;
   phase phase_ = phase::attaching;
   bool is_attached_ = false;  // to the fan-out
   bool is_admin_ = false;

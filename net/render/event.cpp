@@ -244,7 +244,7 @@ bool event_renderer::run() {
     }
     case Event::kChannelMarked: {
       const auto& e = event_.channel_marked();
-      type(family(e.channel(), "marked", false)).member("channel", channel(e.channel()));
+      type(family(e.channel(), "marked", e.is_private())).member("channel", channel(e.channel()));
       w_.member("ts", to_text(message_ts{e.ts()}));
       return end();
     }

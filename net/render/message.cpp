@@ -41,6 +41,7 @@ void render_bot_members(json_writer& w, const MessageData& data, const message_v
 
 void render_thread_members(json_writer& w, const Message& message) {
   if (message.thread_ts()) w.member("thread_ts", ts_text(message.thread_ts()));
+  if (message.data().parent_user()) w.member("parent_user_id", to_text(user_id{message.data().parent_user()}));
   const auto& thread = message.thread();
   if (thread.reply_count() == 0) return;
   if (!message.thread_ts()) w.member("thread_ts", ts_text(message.ts()));
@@ -111,6 +112,10 @@ void render_message_members(json_writer& w, const Message& message, const messag
     render_content(w, message, view);
   if (view.team) w.member("team", to_text(view.team));
   render_thread_members(w, message);
+  if (message.has_root()) {
+    w.key("root");
+    render_message(w, message.root(), {.team = view.team, .bots = view.bots});
+  }
   if (view.is_ephemeral) w.member("is_ephemeral", true);
   if (!view.event_ts.empty()) w.member("event_ts", view.event_ts);
 }

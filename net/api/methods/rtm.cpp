@@ -70,6 +70,7 @@ task<result<opened_session>> open_session(api_call& call) {
   request.set_has_presence_batches(call.args.boolean("batch_presence_aware"));
   request.set_user_agent(call.client.user_agent);
   request.set_ticket_ttl_ms(call.options().ticket_ttl.count());
+  request.set_base_url("ws" + call.client.base_url.substr(4));  // http → ws, https → wss
 
   opened_session opened;
   result<std::shared_ptr<const OpenSessionReply>> answer = errc::not_found;

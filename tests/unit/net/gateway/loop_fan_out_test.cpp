@@ -402,6 +402,29 @@ TEST_CASE("loop_fan_out: cursors say what was told, also while catching up") {
   CHECK(f.fan.cursors(following).at(0).at == stream_position{1, 2});
 }
 
+TEST_CASE("loop_fan_out: cursors say whether anything was told since the connection came") {
+  const auto den = key_of(make_channel_id(4'711, channel_kind::channel));
+  fixture f;
+  reader a, b;
+  const auto first = f.add(a, 1);
+  f.fan.subscribe(first, room, team);
+  f.fan.subscribe(first, den, team);
+  f.turn({event(room, 5)});
+  const auto second = f.add(b, 2);
+  f.fan.subscribe(second, room, team);
+  const auto is_untouched = [&](loop_fan_out::slot at, entity_key stream) {
+    for (const auto& each : f.fan.cursors(at))
+      if (each.stream == stream) return each.is_untouched;
+    FAIL("it isn't subscribed");
+    return false;
+  };
+  CHECK_FALSE(is_untouched(first, room));
+  CHECK(is_untouched(first, den));
+  CHECK(is_untouched(second, room));
+  f.turn({event(room, 6)});
+  CHECK_FALSE(is_untouched(second, room));
+}
+
 TEST_CASE("loop_fan_out: presence goes to those who subscribed the bucket, not into buffers") {
   fixture f;
   reader a, b;

@@ -18,6 +18,7 @@ namespace {
 
 constexpr team_id team{7};
 constexpr user_id ann{11};
+constexpr user_id foreigner{13};
 constexpr session_id session{5};
 const channel_id room = make_channel_id(400, channel_kind::channel);
 const channel_id den = make_channel_id(800, channel_kind::channel);
@@ -83,6 +84,13 @@ class scripted_region final : public region {
     if (std::dynamic_pointer_cast<const UserChannelsRequest>(request) && !holds_channels) {
       UserChannelsReply reply;
       for (const auto each : channels) reply.add_channels()->set_channel(each.value);
+      for (auto& each : *reply.mutable_channels()) each.set_is_private(is_private);
+      return done(share(std::move(reply)));
+    }
+    if (auto wanted = std::dynamic_pointer_cast<const FindUsersRequest>(request)) {
+      UsersReply reply;
+      for (const auto each : wanted->ids())
+        if (each != foreigner.value) reply.add_users()->set_id(each);
       return done(share(std::move(reply)));
     }
     questions.push_back({to, std::move(request), std::move(done)});
@@ -128,6 +136,7 @@ class scripted_region final : public region {
   std::optional<errc> attach_refusal;
   std::vector<channel_id> channels{room};
   bool holds_channels = false;
+  bool is_private = false;
   std::uint64_t attached_connection = 0;
   std::vector<asked> questions;
   std::vector<std::pair<entity_key, message_ptr>> told;
@@ -534,6 +543,7 @@ TEST_CASE("rtm: presence is told of those who are watched only") {
   const auto a = f.open_with_hello();
   const user_id bob{12};
   a.rtm->on_text(R"({"type":"presence_sub","ids":[")" + to_text(bob) + "\"]}");
+  f.loop.run();
   CHECK(f.entities.all_told<WatchPresenceRequest>().at(0)->users_size() == 1);
   PresenceReply now;
   now.add_states()->set_user(bob.value);
@@ -551,9 +561,45 @@ TEST_CASE("rtm: presence is told of those who are watched only") {
         std::vector<std::string>{R"({"type":"presence_change","presence":"active","user":")" + to_text(bob) + "\"}"});
 
   a.rtm->on_text(R"({"type":"presence_sub","ids":[]})");
+  f.loop.run();
   f.entities.publish(key_of(presence_bucket_of(bob)), 0, change);
   f.loop.run();
   CHECK(a.socket->texts.empty());
+}
+
+TEST_CASE("rtm: of people of other workspaces nothing is told") {
+  fixture f;
+  const auto a = f.open_with_hello();
+  a.rtm->on_text(R"({"type":"presence_sub","ids":[")" + to_text(foreigner) + "\"]}");
+  a.rtm->on_text(R"({"type":"presence_query","ids":[")" + to_text(foreigner) + "\"]}");
+  f.loop.run();
+  CHECK(f.entities.questions.empty());
+  Event change;
+  change.mutable_presence()->set_is_active(true);
+  change.mutable_presence()->add_users(foreigner.value);
+  f.entities.publish(key_of(presence_bucket_of(foreigner)), 0, change);
+  f.loop.run();
+  CHECK(a.socket->texts.empty());
+}
+
+TEST_CASE("rtm: messages say from the start whether their channel is private") {
+  fixture f;
+  f.entities.is_private = true;
+  const auto a = f.open_with_hello();
+  f.entities.publish(key_of(room), 8, post("psst"));
+  f.loop.run();
+  REQUIRE(a.socket->texts.size() == 1);
+  CHECK(member(a.socket->texts[0], "channel_type") == "\"group\"");
+}
+
+TEST_CASE("rtm: hello is followed by where to reconnect, if that is known") {
+  fixture f;
+  f.entities.attach.set_base_url("wss://acme.example");
+  f.entities.attach.set_reconnect_ticket(std::string(16, 'r'));
+  const auto a = f.open();
+  REQUIRE(a.socket->texts.size() == 2);
+  CHECK(member(a.socket->texts[1], "type") == "\"reconnect_url\"");
+  CHECK(member(a.socket->texts[1], "url") == "\"wss://acme.example" + rtm_path({session, std::string(16, 'r')}) + "\"");
 }
 
 TEST_CASE("rtm: presence that changed while it was asked for isn't overwritten by the older answer") {
@@ -561,6 +607,7 @@ TEST_CASE("rtm: presence that changed while it was asked for isn't overwritten b
   const auto a = f.open_with_hello();
   const user_id bob{12};
   a.rtm->on_text(R"({"type":"presence_sub","ids":[")" + to_text(bob) + "\"]}");
+  f.loop.run();
   Event change;
   change.mutable_presence()->set_is_active(true);
   change.mutable_presence()->add_users(bob.value);
@@ -597,6 +644,20 @@ TEST_CASE("rtm: a sign-out ends the connections of its tokens, with the reason")
   CHECK(a.socket->closed == ws_close::policy);
   REQUIRE(a.socket->texts.size() == 1);
   CHECK(a.socket->texts[0].find("token_revoked") != std::string::npos);
+}
+
+TEST_CASE("rtm: the end of a session ends its connection, and no other of the person") {
+  fixture f;
+  const auto a = f.open_with_hello();
+  Event ended;
+  ended.mutable_signed_out()->set_session(session.value + 1);
+  f.entities.publish(key_of(ann), 0, ended);
+  f.loop.run();
+  CHECK_FALSE(a.socket->closed);
+  ended.mutable_signed_out()->set_session(session.value);
+  f.entities.publish(key_of(ann), 0, ended);
+  f.loop.run();
+  CHECK(a.socket->closed == ws_close::policy);
 }
 
 TEST_CASE("rtm: a session that comes again closes its older socket") {

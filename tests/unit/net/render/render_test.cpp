@@ -299,7 +299,17 @@ TEST_CASE("render_event: broadcasts and system posts have their subtypes and mem
   *e.mutable_message() = post();
   e.mutable_message()->set_thread_ts(ts - 5);
   e.mutable_message()->mutable_data()->set_is_broadcast(true);
-  CHECK(event_json(key_of(room), 0, e).find("subtype:\"thread_broadcast\"") != std::string::npos);
+  auto& root = *e.mutable_message()->mutable_root();
+  root = post();
+  root.set_ts(ts - 5);
+  root.mutable_data()->set_text("the root");
+  e.mutable_message()->mutable_data()->set_parent_user(ann.value);
+  const auto broadcast = event_json(key_of(room), 0, e);
+  CHECK(broadcast.find("subtype:\"thread_broadcast\"") != std::string::npos);
+  CHECK(broadcast.find("parent_user_id:\"UA\"") != std::string::npos);
+  CHECK(broadcast.find("root:{") != std::string::npos);
+  CHECK(broadcast.find("text:\"the root\"") != std::string::npos);
+  e.mutable_message()->clear_root();
   auto& data = *e.mutable_message()->mutable_data();
   data.set_is_broadcast(false);
   data.set_subtype("channel_topic");
@@ -341,6 +351,8 @@ TEST_CASE("render_event: a person's own events, by the kind of the channel") {
     Event marked;
     marked.mutable_channel_marked()->set_channel(id.value);
     CHECK(type_of(marked) == std::string(prefix) + "_marked");
+    marked.mutable_channel_marked()->set_is_private(true);
+    CHECK(type_of(marked) == (id == direct ? "im_marked" : "group_marked"));
   }
   Event shown;
   shown.mutable_direct_shown()->set_channel(direct.value);
