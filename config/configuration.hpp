@@ -112,7 +112,7 @@ struct configuration {
     duration away_after = std::chrono::minutes(10);
     duration flap_delay = std::chrono::seconds(10);
     duration publish_interval = std::chrono::seconds(1);
-    std::size_t watched_max = 5'000;
+    std::size_t watched_max = 1'000;
     friend bool operator==(const presence_t&, const presence_t&) = default;
   } presence;
 

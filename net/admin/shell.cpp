@@ -8,7 +8,6 @@
 #include "config/log.hpp"
 #include "net/admin/reflect.hpp"
 #include "net/admin/shell_reply.hpp"
-#include "net/loop_executor.hpp"
 
 namespace throng {
 
@@ -17,7 +16,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds ask_timeout{5};
 constexpr std::size_t rows_default = 100;
 constexpr std::size_t rows_max = 10'000;
 
@@ -302,6 +300,8 @@ void shell::trace(const shell_words& words, io_loop& where, answer reply) {
       return reply(failure_reply({errc::invalid_arguments, "--for is at most 60s"}));
     time = *parsed;
   }
+  if (is_tracing_.exchange(true))
+    return reply(failure_reply({errc::conflict, "another trace is under way; it ends within a minute"}));
   services_.inspect.start_trace(key, count, time);
   wait_for_trace(count, services_.door.now() + time, where, std::move(reply));
 }
@@ -317,6 +317,7 @@ void shell::wait_for_trace(std::size_t count, steady_time until, io_loop& where,
     table.rows.push_back({to_text(message_ts{each.at.time_since_epoch().count()}), to_text(each.to), each.message,
                           each.is_ask ? "ask" : "tell", each.mailbox});
   table.note = std::to_string(records.size()) + " messages; the trace is off again";
+  is_tracing_.store(false);
   reply(table_reply(table));
 }
 
@@ -377,46 +378,54 @@ std::vector<shell_cell> find_row(entity_key key, std::string_view name, const st
   return {to_text(key), std::string(name), slot_of(key).value, node};
 }
 
-/// Looks through the workspaces' directories.
-task<void> find_by_name(admin_services& services, executor_ptr where, std::string name, shell::answer reply) {
+constexpr std::size_t workspaces_searched_max = 1'000;
+constexpr std::size_t rows_searched_max = 200'000;
+
+/// What a directory row is called, and whom or what it stands for.
+std::pair<std::string, std::optional<entity_key>> named_by(const directory_record& row) {
+  if (row.kind == directory_record::kind_t::channel) {
+    ChannelData channel;
+    if (channel.ParseFromString(row.data)) return {channel.name(), key_of(channel_id{row.id})};
+  } else if (row.kind == directory_record::kind_t::user) {
+    UserData user;
+    if (user.ParseFromString(row.data)) return {user.name(), key_of(user_id{row.id})};
+  }
+  return {};
+}
+
+/// Looks through the directories in the store, on a reader thread: nobody is woken for it.
+result<shell_table> find_by_name(store_reader& reader, const std::string& name, const std::string& node) {
   shell_table table{{"ENTITY", "NAME", "SLOT", "NODE"}, {}, {}};
-  auto teams = co_await await_callback<result<std::vector<workspace_record>>>(
-      where, [&](std::function<void(result<std::vector<workspace_record>>)> done) {
-        services.readers.read([done](store_reader* reader, errc refused) {
-          if (reader)
-            done(reader->workspaces({}, 1000));
-          else
-            done(refused);
-        });
-      });
-  if (!teams) {
-    reply(failure_reply(teams.failure()));
-    co_return;
-  }
+  auto teams = reader.workspaces({}, workspaces_searched_max);
+  if (!teams) return teams.failure();
+  bool is_cut = teams->size() == workspaces_searched_max;
+  std::size_t rows = 0;
   for (const auto& team : *teams) {
-    if (team.domain == name) table.rows.push_back(find_row(key_of(team.id), team.domain, services.node));
-    FindChannelsRequest by_channel;
-    by_channel.add_names(name);
-    auto channels = co_await services.door.ask(where, key_of(team.id), std::move(by_channel), ask_timeout);
-    if (channels)
-      for (const auto& each : (*channels)->channels())
-        table.rows.push_back(find_row(key_of(channel_id{each.id()}), "#" + each.name(), services.node));
-    FindUsersRequest by_user;
-    by_user.add_names(name);
-    auto users = co_await services.door.ask(where, key_of(team.id), std::move(by_user), ask_timeout);
-    if (users)
-      for (const auto& each : (*users)->users())
-        table.rows.push_back(find_row(key_of(user_id{each.id()}), "@" + each.name(), services.node));
+    if (team.domain == name) table.rows.push_back(find_row(key_of(team.id), team.domain, node));
+    for (auto kind : {directory_record::kind_t::channel, directory_record::kind_t::user}) {
+      for (std::uint64_t after = 0; rows < rows_searched_max;) {
+        auto page = reader.directory(team.id, kind, after, 1'000);
+        if (!page) return page.failure();
+        for (const auto& row : *page) {
+          auto [called, key] = named_by(row);
+          const char* sign = kind == directory_record::kind_t::channel ? "#" : "@";
+          if (key && called == name) table.rows.push_back(find_row(*key, sign + called, node));
+        }
+        rows += page->size();
+        if (page->size() < 1'000) break;
+        after = page->back().id;
+      }
+    }
+    is_cut |= rows >= rows_searched_max;
   }
-  if (table.rows.empty())
-    reply(failure_reply({errc::not_found, "nothing is called " + name}));
-  else
-    reply(table_reply(table));
+  if (table.rows.empty()) return error{errc::not_found, "nothing is called " + name};
+  if (is_cut) table.note = "there are too many rows to search them all";
+  return table;
 }
 
 }  // namespace
 
-void shell::find(const shell_words& words, io_loop& where, answer reply) {
+void shell::find(const shell_words& words, io_loop&, answer reply) {
   if (words.arguments.empty()) return reply(failure_reply(usage_of("find")));
   if (auto key = parse_entity_key(words.arguments[0])) {
     inspection::filter filter;
@@ -430,7 +439,10 @@ void shell::find(const shell_words& words, io_loop& where, answer reply) {
   }
   auto name = words.arguments[0];
   if (name.starts_with('#') || name.starts_with('@')) name.erase(0, 1);
-  throng::spawn(find_by_name(services_, std::make_shared<loop_executor>(where), std::move(name), std::move(reply)));
+  services_.readers.read([name, node = services_.node, reply](store_reader* reader, errc refused) {
+    auto found = reader ? find_by_name(*reader, name, node) : result<shell_table>(refused);
+    reply(found ? table_reply(*found) : failure_reply(found.failure()));
+  });
 }
 
 }  // namespace throng

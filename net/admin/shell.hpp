@@ -3,6 +3,7 @@
 // (net/admin/shell_reply.hpp), on any thread. Looking wakes nobody: entities that aren't active stay so.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -50,7 +51,9 @@ class shell {
   void restart(const shell_words& words, io_loop& where, answer reply);
 
   void wait_for_trace(std::size_t count, steady_time until, io_loop& where, answer reply);
+
   admin_services& services_;
+  std::atomic<bool> is_tracing_{false};  // one trace at a time: they share the node's records
 };
 
 }  // namespace throng

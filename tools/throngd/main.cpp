@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // throngd: one node. Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <future>
+#include <memory>
 #include <pthread.h>
 #include <string>
 #include <thread>
@@ -37,10 +40,30 @@ sigset_t block_signals() {
   return signals;
 }
 
-int run(const configuration& settings) {
+const char* name_of(int signal) { return signal == SIGINT ? "SIGINT" : "SIGTERM"; }
+
+/// Says why, if standard error takes it within a moment, and ends the process.
+[[noreturn]] void stop_at_once(const std::string& node, int signal) {
+  log::warn("node {} stops at once: {} again", node, name_of(signal));
+  auto written = std::make_shared<std::promise<void>>();
+  auto is_written = written->get_future();
+  std::thread([written] {
+    log::stop();
+    written->set_value();
+  }).detach();
+  is_written.wait_for(std::chrono::milliseconds(200));
+  ::_exit(exit_failed);
+}
+
+int run(const configuration& settings, const std::string& file) {
   auto signals = block_signals();
   log::init(settings);
   auto started = node_process::start(settings, THRONG_VERSION);
+  if (!started && started.code() == errc::invalid_arguments) {
+    log::stop();
+    std::fprintf(stderr, "%s: %s\n", file.c_str(), started.failure().detail.c_str());
+    return exit_usage;
+  }
   if (!started) {
     log::error("node {} could not start: {}", settings.node, started.failure().detail);
     log::stop();
@@ -52,11 +75,11 @@ int run(const configuration& settings) {
 
   int signal = 0;
   sigwait(&signals, &signal);
-  log::info("node {} drains: {}", settings.node, signal == SIGINT ? "SIGINT" : "SIGTERM");
-  std::thread([signals]() mutable {
+  log::info("node {} drains: {}", settings.node, name_of(signal));
+  std::thread([signals, node = settings.node] {
     int again = 0;
     sigwait(&signals, &again);
-    ::_exit(exit_failed);  // a second signal: at once
+    stop_at_once(node, again);
   }).detach();
   process.stop();
   log::info("node {} has stopped", settings.node);
@@ -83,7 +106,7 @@ int main_of(const std::vector<std::string>& arguments) {
   if (parsed->action == action_t::check) return exit_fine;
   if (parsed->action == action_t::print_configuration)
     return std::fputs(print_configuration(settings).c_str(), stdout), exit_fine;
-  return run(settings);
+  return run(settings, parsed->configuration_file);
 }
 
 }  // namespace

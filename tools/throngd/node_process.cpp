@@ -34,6 +34,7 @@ namespace {
 constexpr node_index this_node{1};
 constexpr std::size_t cached_tokens_max = 100'000;
 constexpr std::chrono::seconds cached_token_ttl{60};
+constexpr std::chrono::milliseconds least_grace{500};  // for requests under way, however long the websockets took
 
 std::string url_of(const char* scheme, const host_port& address) {
   return std::string(scheme) + "://" + to_text(address);
@@ -87,6 +88,7 @@ class live_process final : public node_process {
   ~live_process() override { live_process::stop(); }
 
   result<> begin() {
+    if (auto loaded = load_certificate(); !loaded) return loaded.failure();
     std::error_code failed;
     std::filesystem::create_directories(settings_.data, failed);
     if (failed) return error{errc::unavailable, "the data folder " + settings_.data + ": " + failed.message()};
@@ -105,8 +107,10 @@ class live_process final : public node_process {
     if (admin_) admin_->is_ready.store(false);
     if (sockets_) {
       sockets_->stop_accepting();
-      if (gateway_) gateway_->drain();
-      sockets_->stop(settings_.gateway.drain_timeout);
+      const auto until = system_time().now() + settings_.gateway.drain_timeout;
+      if (gateway_) drain_websockets(until);
+      const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - system_time().now());
+      sockets_->stop(std::max(rest, least_grace));
     }
     if (node_) node_->stop();
     if (commits_) commits_->stop();
@@ -115,6 +119,15 @@ class live_process final : public node_process {
   }
 
  private:
+  /// First, because what is wrong with it is wrong in the configuration: nothing is made then.
+  result<> load_certificate() {
+    if (!settings_.tls.enabled()) return done;
+    auto loaded = tls_context::load(settings_.tls.certificate, settings_.tls.key);
+    if (!loaded) return loaded.failure();
+    tls_ = std::move(*loaded);
+    return done;
+  }
+
   result<> open_store() {
     auto opened = open_sqlite_store(settings_.data_path(settings_.storage.file));
     if (!opened) return opened.failure();
@@ -169,7 +182,20 @@ class live_process final : public node_process {
                                     *sockets_,
                                     {},
                                     {}});
-    admin_->more_metrics = [this] { return gateway_and_api_metrics(gateway_->figures(), *api_); };
+    admin_->more_metrics = [this] {
+      auto all = gateway_and_api_metrics(gateway_->figures(), *api_);
+      all.push_back({"cached_tokens",
+                     "Tokens whose owner is known without asking the store",
+                     false,
+                     {},
+                     static_cast<double>(tokens_->cache().size())});
+      all.push_back({"trimmed_events_total",
+                     "Events that were older than storage.events_kept",
+                     true,
+                     {},
+                     static_cast<double>(trimmed_events_.load())});
+      return all;
+    };
     admin_->streams = [this](std::function<void(std::vector<stream_view>)> show) {
       gateway_->streams([show = std::move(show)](std::vector<gateway_stream> streams) {
         std::vector<stream_view> views;
@@ -181,13 +207,7 @@ class live_process final : public node_process {
   }
 
   result<> listen() {
-    listener_options client{settings_.listen.client, client_handler(), nullptr, 0};
-    if (settings_.tls.enabled()) {
-      auto tls = tls_context::load(settings_.tls.certificate, settings_.tls.key);
-      if (!tls) return tls.failure();
-      client.tls = std::move(*tls);
-    }
-    auto client_address = sockets_->listen(std::move(client));
+    auto client_address = sockets_->listen({settings_.listen.client, client_handler(), tls_, 0});
     if (!client_address) return client_address.failure();
     // Its own small bound, so that operators get in while clients have used theirs up.
     auto admin_address = sockets_->listen({settings_.listen.admin, admin_server_->handler(), nullptr, 100});
@@ -198,8 +218,7 @@ class live_process final : public node_process {
 
     sockets_->loop(0).post_always([this] { keep_house(); });
     admin_->is_ready.store(true);
-    ready_line_ = "ready node=" + settings_.node +
-                  " client=" + url_of(settings_.tls.enabled() ? "https" : "http", *client_address) +
+    ready_line_ = "ready node=" + settings_.node + " client=" + url_of(tls_ ? "https" : "http", *client_address) +
                   " admin=" + url_of("http", *admin_address) + " cluster=" + to_text(node_port_->address());
     log::info("node {} serves clients at {}", settings_.node, to_text(*client_address));
     return done;
@@ -208,7 +227,15 @@ class live_process final : public node_process {
   /// Once a second, on the first io loop.
   void keep_house() {
     retention_->tick(system_time().now(), system_time().wall());
+    trimmed_events_.store(retention_->read_figures().trimmed, std::memory_order_relaxed);
     sockets_->loop(0).after(std::chrono::seconds(1), [this] { keep_house(); });
+  }
+
+  /// Clients are told to go a few hundred at a time, so that they don't come back as one herd.
+  void drain_websockets(steady_time until) {
+    gateway_->drain();
+    while (gateway_->figures().connections > 0 && system_time().now() < until)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 
   http_handler client_handler() {
@@ -223,6 +250,8 @@ class live_process final : public node_process {
   std::string admin_token_;
   std::string ready_line_;
   bool is_stopped_ = false;
+  std::atomic<std::uint64_t> trimmed_events_{0};
+  std::shared_ptr<tls_context> tls_;  // null: plain HTTP
 
   // In the order in which they stand on each other.
   std::unique_ptr<store> store_;
