@@ -2,7 +2,7 @@
 // The process as an operator meets it: exit codes, --check, --print-config, --version, SIGTERM once and twice.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -143,6 +143,66 @@ describe('command line', () => {
   });
 });
 
+describe('the store', () => {
+  /** A store that was in use and closed, and what a start on it says after `damage` changed its bytes. */
+  async function startAfter(damage) {
+    const server = await Throngd.start();
+    await createWorkspace(server, 'acme');
+    await server.stop();
+    const database = join(server.data, 'throng.db');
+    const bytes = damage(readFileSync(database));
+    writeFileSync(database, bytes);
+    const end = await runToEnd(['--config', file(settingsFor(server.data), 'damaged.yaml')]);
+    assert.equal(end.code, 1, end.stderr);
+    assert.equal(end.stdout, '');
+    assert.equal(end.stderr.trim().split('\n').length, 1, end.stderr);
+    assert.ok(end.stderr.includes(database), end.stderr);
+    assert.ok(readFileSync(database).equals(bytes), 'it is left as it was');
+    return end.stderr;
+  }
+
+  it('of a newer schema is refused and both versions are named', async () => {
+    // The row of schema_version: its number as the key, a record of NULL in its place and 19 characters of text.
+    const row = /([\x01-\x7e])\x03\x003(?=20\d\d-\d\d-\d\d \d\d:\d\d:\d\d)/g;
+    let known = 0;
+    const said = await startAfter((bytes) => {
+      const rows = [...bytes.toString('latin1').matchAll(row)];
+      assert.ok(rows.length > 0, 'a row of schema_version');
+      const newest = rows.reduce((a, b) => (a[1] > b[1] ? a : b));
+      known = newest[1].charCodeAt(0);
+      bytes[newest.index] = 99;
+      return bytes;
+    });
+    assert.match(said, new RegExp(`\\b99\\b.*\\b${known}\\b`));
+  });
+
+  it('that is damaged is refused and says so', async () => {
+    const said = await startAfter((bytes) => bytes.fill(0xa5, 4096));
+    assert.match(said, /damaged/);
+  });
+
+  it('that was cut short is refused and says so', async () => {
+    const said = await startAfter((bytes) => bytes.subarray(0, bytes.length >> 1));
+    assert.match(said, /damaged/);
+  });
+
+  it('that another throngd uses is refused, by the number of that process, which notices nothing', async () => {
+    const server = await Throngd.start();
+    const acme = await createWorkspace(server, 'acme');
+    const { code, stdout, stderr } = await runToEnd(['--config', file(settingsFor(server.data), 'second.yaml')]);
+    assert.equal(code, 1, stderr);
+    assert.equal(stdout, '');
+    assert.match(stderr, new RegExp(`throng\\.db .*in use by process ${server.pid}\\b`));
+    const { ts } = await acme.people.alice.web.chat.postMessage({ channel: acme.general, text: 'still there' });
+    assert.ok(ts);
+    await server.stop();
+    await server.launch(); // the lock went with its owner
+    await server.kill();
+    await server.launch();
+    await server.stop();
+  });
+});
+
 describe('SIGTERM', () => {
   it('says goodbye, takes no new connections, and ends with 0; clients that answer the close don\'t hold it up', async () => {
     const server = await Throngd.start();
@@ -184,7 +244,8 @@ describe('SIGTERM', () => {
     await watcher.expect({ type: 'goodbye' });
     assert.equal(server.child.exitCode, null, 'it waits for the client that does not answer');
     server.child.kill('SIGTERM');
-    await within('the process to stop', server.ended, 5000);
+    assert.equal((await within('the process to stop', server.ended, 5000)).code, 1);
+    assert.match(server.errors, /stops at once: SIGTERM again/);
     stuck.close();
   });
 

@@ -24,15 +24,19 @@ export const generations = {
   7: { WebClient: recording(api7.WebClient), RTMClient: rtm7.RTMClient },
 };
 
+const agents = new Map();
+/** From now on the clients of this server use the agent, which knows the server's certificate. */
+export function useAgent(url, agent) { agents.set(url, agent); }
+
 export function webClient(url, token, { generation = 7, ...options } = {}) {
   return new generations[generation].WebClient(token, {
-    slackApiUrl: `${url}/api/`, retryConfig: { retries: 0 }, logger: quiet, ...options,
+    slackApiUrl: `${url}/api/`, retryConfig: { retries: 0 }, logger: quiet, agent: agents.get(url), ...options,
   });
 }
 
 export function rtmClient(url, token, { generation = 7, ...options } = {}) {
   const rtm = new generations[generation].RTMClient(token, {
-    slackApiUrl: `${url}/api/`, autoReconnect: false, logger: quiet, retryConfig: { retries: 0 }, ...options,
+    slackApiUrl: `${url}/api/`, autoReconnect: false, logger: quiet, retryConfig: { retries: 0 }, agent: agents.get(url), ...options,
   });
   // rtm-api 7.0.4 throws from its own close handler once it has sent anything: it walks a list by message id with `for of`
   // and meets the ids that wait for no reply. Those are filled here, so that the tests can see the close.

@@ -93,7 +93,7 @@ export class Throngd {
     this.child.stderr.on('data', (text) => { this.errors = (this.errors + text).slice(-100_000); });
     this.ended = new Promise((done) => {
       this.child.on('error', (error) => done({ error }));
-      this.child.on('exit', (code, signal) => done({ code, signal }));
+      this.child.on('close', (code, signal) => done({ code, signal })); // later than 'exit': its last words are read
     });
     const ready = new Promise((done) => createInterface({ input: this.child.stdout }).once('line', done));
     const line = await within(() => `ready line of throngd; standard error:\n${this.errors}`,
