@@ -165,8 +165,13 @@ outbox_stream::io_status outbox_stream::write_plain(std::size_t& bytes) {
   msghdr message{};
   message.msg_iov = pieces;
   message.msg_iovlen = outbox_.gather(pieces, pieces_max);
+  const int fd = socket_.native_handle();
+  const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
   ssize_t n;
-  do n = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  // One piece, as nearly always: without the message header that the kernel would copy and take apart.
+  do
+    n = message.msg_iovlen == 1 ? ::send(fd, pieces[0].iov_base, pieces[0].iov_len, flags)
+                                : ::sendmsg(fd, &message, flags);
   while (n < 0 && errno == EINTR);
   if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? io_status::want_write : io_status::failed;
   bytes = static_cast<std::size_t>(n);
