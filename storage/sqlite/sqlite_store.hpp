@@ -14,7 +14,7 @@ namespace throng {
 /// The defaults were measured (tests/unit/storage/sqlite/sqlite_throughput_test.cpp says how).
 struct sqlite_options {
   std::size_t writer_cache_bytes = 64u << 20;
-  std::size_t reader_cache_bytes = 8u << 20;
+  std::size_t reader_cache_bytes = 2u << 20;  // SQLite's own default: the system caches the file anyway
   /// A checkpoint copies the WAL into the file when it has grown to this; the commit that reaches it waits (30 to 40 ms).
   /// Larger: a page that is written often is copied less often, but the file needs that much more room, and opening it
   /// after a crash takes longer. With batches of 100 posts, from 64 to 128 MiB the 99th percentile of a commit went
