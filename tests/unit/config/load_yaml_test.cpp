@@ -85,7 +85,7 @@ TEST_CASE("load_yaml: a wrong line is named with its key and with what was expec
   CHECK(refusal("sessions: {ticket_ttl: 5}") ==
         "t.yaml:1: sessions.ticket_ttl: expected a duration from 1s to 10m (such as 300ms, 10s, 5m), not \"5\"");
   CHECK(refusal("gateway: {frame_bytes_max: 16KB}") ==
-        "t.yaml:1: gateway.frame_bytes_max: expected a size from 1KiB to 16MiB (such as 65536, 64KiB, 16MiB), not "
+        "t.yaml:1: gateway.frame_bytes_max: expected a size from 1KiB to 16KiB (such as 65536, 64KiB, 16MiB), not "
         "\"16KB\"");
   CHECK(refusal("listen: {client: 8080}") ==
         "t.yaml:1: listen.client: expected HOST:PORT with a port from 0 to 65535, not \"8080\"");

@@ -291,8 +291,10 @@ TEST_CASE("server: stop closes websockets with 1001 and ends when they have answ
   test_server server(upgrade_to(handler));
   raw_client client(server.port());
   client.upgrade();
+  REQUIRE(wait_until([&] { return handler->connection() != nullptr; }));
   std::thread stopper([&] { server->stop(10s); });
   const auto frame = client.read_frame();
+  if (!frame) stopper.join();
   REQUIRE(frame);
   CHECK(frame->close_code() == 1001);
   client.send(raw_client::frame(8, frame->payload));
@@ -317,7 +319,7 @@ void check_interleaving(bool tls, std::shared_ptr<tls_context> context) {
   const auto connection = handler->connection();
   constexpr int count = 3000;
   constexpr int pings = 300;
-  std::atomic<bool> is_closing{false};
+  std::atomic<bool> is_closing{false}, saw_pong{false};
   std::thread flood([&] {
     for (int i = 0; i < count; i += 10) {
       std::vector<shared_frame> batch;
@@ -330,6 +332,7 @@ void check_interleaving(bool tls, std::shared_ptr<tls_context> context) {
         for (const auto& frame : batch) connection->send(frame);
       });
     }
+    wait_until([&] { return saw_pong.load(); });  // a close that overtakes all pings would prove nothing
     connection->loop().post_always([connection, &is_closing] {
       connection->close(1001);
       is_closing = true;
@@ -348,6 +351,7 @@ void check_interleaving(bool tls, std::shared_ptr<tls_context> context) {
     } else if (frame->opcode == 10) {
       REQUIRE(frame->payload == std::to_string(next_pong));
       ++next_pong;
+      saw_pong = true;
     } else {
       REQUIRE(frame->opcode == 8);
       CHECK(frame->close_code() == 1001);
