@@ -185,6 +185,7 @@ void event_loop::flush_dirty() {
   flushing_.swap(dirty_);
   for (std::size_t i = 0; i < flushing_.size(); ++i) {
     outbox_stream* stream = flushing_[i];
+    if (i + 1 < flushing_.size()) __builtin_prefetch(flushing_[i + 1]);  // a thousand of them don't stay in the cache
     if (stream == nullptr) continue;
     stream->dirty_index_ = outbox_stream::not_dirty;
     flushing_[i] = nullptr;
