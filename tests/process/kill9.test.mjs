@@ -78,8 +78,7 @@ class Reader {
   }
 
   async #fetchMissed(web) {
-    const last = this.seen.at(-1)?.ts;
-    if (last === undefined) return;
+    const last = this.seen.at(-1)?.ts ?? '0'; // killed before it saw anything: then everything was missed
     const missed = [];
     for await (const page of web.paginate('conversations.history', { channel: this.#channel, oldest: last, limit: 200 })) missed.push(...page.messages);
     for (const message of missed.reverse()) this.#take({ ...message, channel: this.#channel });
