@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // throngd: one node. Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -42,8 +43,11 @@ sigset_t block_signals() {
 
 const char* name_of(int signal) { return signal == SIGINT ? "SIGINT" : "SIGTERM"; }
 
+std::atomic<bool> has_drained{false};
+
 /// Says why, if standard error takes it within a moment, and ends the process.
 [[noreturn]] void stop_at_once(const std::string& node, int signal) {
+  if (has_drained) ::_exit(exit_fine);  // nothing was cut short
   log::warn("node {} stops at once: {} again", node, name_of(signal));
   auto written = std::make_shared<std::promise<void>>();
   auto is_written = written->get_future();
@@ -82,6 +86,7 @@ int run(const configuration& settings, const std::string& file) {
     stop_at_once(node, again);
   }).detach();
   process.stop();
+  has_drained = true;
   log::info("node {} has stopped", settings.node);
   log::stop();
   return exit_fine;
