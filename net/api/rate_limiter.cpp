@@ -39,18 +39,27 @@ rate_limit rate_limiter::limit_of(rate_tier tier) const {
 }
 
 std::chrono::seconds rate_limiter::check(const call& what, steady_time now) {
-  using namespace std::chrono;
-  key name{what.team, what.principal, what.detail, std::string(what.method)};
-  rate_limit limit;
+  key all{what.team, what.principal, 0, std::string(what.method)};
   if (auto found = overrides_.empty() ? overrides_.end() : overrides_.find(override_name(what.team, what.method));
-      found != overrides_.end()) {
-    limit = found->second;
-    name.detail = 0;
-  } else {
-    if (!options_.enabled || what.tier == rate_tier::none) return seconds{0};
-    limit = limit_of(what.tier);
-  }
+      found != overrides_.end())
+    return take(std::move(all), found->second, now);
+  if (!options_.enabled || what.tier == rate_tier::none) return std::chrono::seconds{0};
+  if (what.tier != rate_tier::post) return take(std::move(all), limit_of(what.tier), now);
 
+  if (const auto wait = take(all, options_.tier4, now); wait.count() > 0) return wait;
+  auto one = all;
+  one.detail = what.detail == 0 ? 1 : what.detail;
+  const auto wait = take(std::move(one), options_.post, now);
+  if (wait.count() > 0) give_back(all);
+  return wait;
+}
+
+void rate_limiter::give_back(const key& name) {
+  if (auto found = index_.find(name); found != index_.end()) found->second->left += 1;
+}
+
+std::chrono::seconds rate_limiter::take(key name, rate_limit limit, steady_time now) {
+  using namespace std::chrono;
   auto found = index_.find(name);
   if (found == index_.end()) {
     buckets_.push_front({name, limit.burst, now});

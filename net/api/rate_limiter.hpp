@@ -50,6 +50,7 @@ class rate_limiter {
     std::uint64_t detail = 0;  // for posts, what they go to
   };
   /// 0: go on, and it is counted. Otherwise how many whole seconds to wait, at least 1; it is not counted.
+  /// A post counts twice, for what it goes to and, by tier 4, for the caller: else made-up names would each be a burst.
   std::chrono::seconds check(const call& what, steady_time now);
 
   /// For this method and workspace from now on: `limit` calls within `window` for each caller, whatever channel.
@@ -77,6 +78,8 @@ class rate_limiter {
   using buckets = std::list<bucket>;  // the most recently used first
 
   rate_limit limit_of(rate_tier tier) const;
+  std::chrono::seconds take(key name, rate_limit limit, steady_time now);
+  void give_back(const key& name);
 
   rate_limiter_options options_;
   buckets buckets_;

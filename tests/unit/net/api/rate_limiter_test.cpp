@@ -55,6 +55,24 @@ TEST_CASE("rate limiter: callers, methods, workspaces and channels don't share a
   CHECK(limiter.check(other, now) == 0s);
 }
 
+TEST_CASE("rate limiter: posts to ever new names pass only as often as the caller may call at all") {
+  rate_limiter_options options;
+  options.post = {2, 1};
+  options.tier4 = {10, 1};
+  rate_limiter limiter(options);
+  const steady_time now{};
+  int passed = 0;
+  for (std::uint64_t name = 1; name <= 1'000; ++name)
+    passed += limiter.check(call(1, rate_tier::post, name), now) == 0s;
+  CHECK(passed == 10);
+  CHECK(limiter.bucket_count() <= 11);
+  CHECK(limiter.check(call(2, rate_tier::post, 1), now) == 0s);
+  // A post that its channel refuses takes nothing from those to other channels.
+  for (int i = 0; i < 100; ++i) (void)limiter.check(call(3, rate_tier::post, 1), now);
+  for (std::uint64_t name = 2; name <= 9; ++name) CHECK(limiter.check(call(3, rate_tier::post, name), now) == 0s);
+  CHECK(limiter.check(call(3, rate_tier::post, 10), now) == 1s);
+}
+
 TEST_CASE("rate limiter: an override counts for all channels of a caller, and can be taken back") {
   rate_limiter limiter({});
   const steady_time now{};
