@@ -86,13 +86,15 @@ task<> make_slackbot_direct(api_call& call, team_id team, user_id user) {
 
 task<result<>> users_invite(api_call& call) {
   const auto team = call.args.team("team_id");
+  // Better no guest than one whom nothing keeps out.
+  for (const std::string_view kind : {"is_restricted", "is_ultra_restricted"})
+    if (call.args.boolean(kind))
+      co_return error{errc::invalid_arguments, "guests are not built yet [json-pointer:/" + std::string(kind) + "]"};
   CreateMemberRequest request;
   request.set_email(call.args.string("email"));
   request.set_real_name(call.args.string("real_name"));
   request.set_name(call.args.string("name"));
   for (auto channel : call.args.channels("channel_ids")) request.add_channels(channel.value);
-  request.set_is_restricted(call.args.boolean("is_restricted"));
-  request.set_is_ultra_restricted(call.args.boolean("is_ultra_restricted"));
   auto made = co_await call.ask(key_of(team), std::move(request));
   if (!made) co_return made.failure();
   const user_id user{(*made)->user().id()};
@@ -150,7 +152,7 @@ struct token_wish {
   team_id team;
   user_id user;
   app_id app;
-  std::string scopes;  // normal; empty: all of the type
+  std::optional<std::string> scopes;  // normal, and exactly these; none: all of the type
   std::int64_t expires_in_s = 0;
 };
 
@@ -162,7 +164,7 @@ task<result<std::string>> issue_token(api_call& call, token_wish wish) {
   row.team = wish.team;
   row.user = wish.user;
   row.app = wish.app;
-  row.scopes = wish.scopes.empty() ? std::string(all_scopes(wish.type)) : std::move(wish.scopes);
+  row.scopes = wish.scopes ? std::move(*wish.scopes) : std::string(all_scopes(wish.type));
   row.created = call.wall();
   if (wish.expires_in_s > 0) row.expires = call.wall() + std::chrono::seconds(wish.expires_in_s);
   write_op op = put_token{std::move(row)};
@@ -184,13 +186,15 @@ task<result<>> tokens_issue(api_call& call) {
   wish.team = call.args.team("team_id");
   wish.user = user_id{member->id()};
   wish.app = app_id{member->app()};
-  const auto listed = parse_list(call.args.text("scopes"));
-  if (!listed) co_return error{errc::invalid_scope, "must be a list of scopes [json-pointer:/scopes]"};
-  std::string asked;
-  for (const auto& scope : *listed) asked += scope + ",";
-  auto scopes = normal_scopes(asked);
-  if (!scopes) co_return scopes.failure();
-  wish.scopes = std::move(*scopes);
+  if (call.args.is_given("scopes")) {
+    const auto listed = parse_list(call.args.text("scopes"));
+    if (!listed) co_return error{errc::invalid_scope, "must be a list of scopes [json-pointer:/scopes]"};
+    std::string asked;
+    for (const auto& scope : *listed) asked += scope + ",";
+    auto scopes = normal_scopes(asked);
+    if (!scopes) co_return scopes.failure();
+    wish.scopes = std::move(*scopes);
+  }
   wish.expires_in_s = call.args.integer("expires_in", 0, 0, 1'000'000'000);
   auto token = co_await issue_token(call, std::move(wish));
   if (!token) co_return token.failure();
@@ -242,7 +246,12 @@ task<result<>> apps_install(api_call& call) {
   wish.team = team;
   wish.user = user_id{bot.bot_user()};
   wish.app = id;
-  for (const auto& scope : app.bot_scopes()) wish.scopes += (wish.scopes.empty() ? "" : ",") + scope;
+  // Exactly what the manifest asks for; nothing, if it asks for nothing.
+  std::string asked;
+  for (const auto& scope : app.bot_scopes()) asked += scope + ",";
+  auto scopes = normal_scopes(asked);
+  if (!scopes) co_return scopes.failure();
+  wish.scopes = std::move(*scopes);
   auto token = co_await issue_token(call, std::move(wish));
   if (!token) co_return token.failure();
   call.reply.member("app_id", to_text(id)).member("team_id", to_text(team));

@@ -284,8 +284,11 @@ TEST_CASE("api: tokens end with auth.revoke, with their time, and with the perso
 
 TEST_CASE("api: an app is made, installed, and its bot posts as itself") {
   town t;
-  const auto app = t.call("apps.manifest.create", api_town::admin,
-                          "manifest=%7B%22display_information%22%3A%7B%22name%22%3A%22helper%22%7D%7D");
+  const auto app =
+      t.call("apps.manifest.create", api_town::admin,
+             "manifest=%7B%22display_information%22%3A%7B%22name%22%3A%22helper%22%7D%2C%22oauth_config%22%3A%7B"
+             "%22scopes%22%3A%7B%22bot%22%3A%5B%22users%3Aread%22%2C%22channels%3Ajoin%22%2C%22chat%3A"
+             "write%22%2C%22chat%3Awrite.customize%22%5D%7D%7D%7D");
   REQUIRE(app.code() == "ok");
   const auto installed =
       t.call("throng.apps.install", api_town::admin, "app_id=" + app.text("app_id") + "&team_id=" + t.team);
