@@ -13,7 +13,7 @@ class Profile;
 class UserData;
 
 struct user_view {
-  bool with_email = true;       // the viewer's token has users:read.email
+  bool with_email = false;      // the viewer's token has users:read.email
   bool with_locale = false;     // include_locale
   std::string_view presence{};  // "active", "away"; empty: left out
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "net/api/methods/lookup.hpp"
+#include "net/api/scopes.hpp"
 #include "net/render/user.hpp"
 
 namespace throng {
@@ -52,12 +53,14 @@ result<> set_field(SetProfileRequest& request, std::string_view name, json_value
   return done;  // Slack has more fields than we; clients send back all they were shown.
 }
 
+user_view view_of(const api_call& call) { return {.with_email = has_any_scope(call.who->scopes, "users:read.email")}; }
+
 task<result<>> get(api_call& call) {
   const auto id = call.args.has("user") ? call.args.user("user") : call.user();
   auto user = co_await find_user(call, id);
   if (!user) co_return user.failure();
   call.reply.key("profile");
-  render_profile(call.reply, *user);
+  render_profile(call.reply, *user, view_of(call));
   co_return done;
 }
 
@@ -89,7 +92,7 @@ task<result<>> set(api_call& call) {
   if (!changed) co_return changed.failure();
   const auto& user = (*changed)->user();
   call.reply.member("username", user.name()).key("profile");
-  render_profile(call.reply, user);
+  render_profile(call.reply, user, view_of(call));
   co_return done;
 }
 

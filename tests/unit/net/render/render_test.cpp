@@ -409,6 +409,12 @@ TEST_CASE("render_event: a workspace's events") {
     fill(e);
     CHECK(event_json(key, 1, e).find("type:\"" + type + "\"") != std::string::npos);
   }
+  // Everybody gets these, also who may not read addresses.
+  Event joined, changed;
+  joined.mutable_team_join()->mutable_profile()->set_email("ann@example.org");
+  changed.mutable_user_change()->mutable_profile()->set_email("ann@example.org");
+  CHECK(event_json(key, 1, joined).find("example.org") == std::string::npos);
+  CHECK(event_json(key, 1, changed).find("example.org") == std::string::npos);
 }
 
 TEST_CASE("render_event: what is not for clients leaves the text as it was") {
