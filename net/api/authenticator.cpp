@@ -55,8 +55,11 @@ bool is_expired(const caller_info& caller, wall_time wall) {
 }  // namespace
 
 authenticator::authenticator(reader_pool& readers, std::string admin_token, std::size_t cached_tokens_max,
-                             std::chrono::milliseconds cache_ttl)
-    : readers_(readers), admin_(admin_of(admin_token)), cache_(cached_tokens_max, cache_ttl) {}
+                             std::chrono::milliseconds cache_ttl, std::size_t lookups_max)
+    : readers_(readers),
+      admin_(admin_of(admin_token)),
+      cache_(cached_tokens_max, cache_ttl),
+      lookups_max_(lookups_max) {}
 
 task<result<caller_ptr>> authenticator::authenticate(executor_ptr where, std::string token, steady_time now,
                                                      wall_time wall) {
@@ -68,10 +71,15 @@ task<result<caller_ptr>> authenticator::authenticate(executor_ptr where, std::st
     if (is_expired(*cached, wall)) co_return errc::token_expired;
     co_return cached;
   }
+  if (lookups_->fetch_add(1) >= lookups_max_) {
+    lookups_->fetch_sub(1);
+    co_return errc::service_unavailable;
+  }
   const auto generation = cache_.generation();
   auto found = co_await await_callback<result<caller_ptr>>(
       std::move(where), [this, hash](std::function<void(result<caller_ptr>)> answer) {
-        readers_.read([hash, answer = std::move(answer)](store_reader* reader, errc refused) {
+        readers_.read([hash, lookups = lookups_, answer = std::move(answer)](store_reader* reader, errc refused) {
+          lookups->fetch_sub(1);
           answer(reader ? look_up(*reader, hash) : result<caller_ptr>(refused));
         });
       });

@@ -2,6 +2,8 @@
 // AUTHENTICATOR: token → caller, from the TOKEN CACHE or the store. One per node; any thread.
 #pragma once
 
+#include <atomic>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -15,9 +17,10 @@ namespace throng {
 
 class authenticator {
  public:
-  /// `admin_token` may be empty: then nobody is admin.
+  /// `admin_token` may be empty: then nobody is admin. At most `lookups_max` unknown tokens are looked up at once, far
+  /// fewer than may wait for a reader: who makes tokens up must not fill the READER POOL.
   authenticator(reader_pool& readers, std::string admin_token, std::size_t cached_tokens_max,
-                std::chrono::milliseconds cache_ttl);
+                std::chrono::milliseconds cache_ttl, std::size_t lookups_max = 1'000);
 
   /// Continues on `where`. Errors: not_authed (empty), invalid_auth, token_revoked, token_expired, account_inactive,
   /// service_unavailable.
@@ -29,6 +32,8 @@ class authenticator {
   reader_pool& readers_;
   const caller_ptr admin_;
   token_cache cache_;
+  const std::size_t lookups_max_;
+  const std::shared_ptr<std::atomic<std::size_t>> lookups_ = std::make_shared<std::atomic<std::size_t>>(0);
 };
 
 }  // namespace throng
