@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // reactions.*
+#include <algorithm>
+
 #include "net/api/cursor.hpp"
 #include "net/api/methods/lookup.hpp"
 
@@ -42,6 +44,23 @@ task<result<>> get(api_call& call) {
   co_return done;
 }
 
+/// Those in channels that the caller may see: what is hidden from her isn't counted either.
+task<result<std::vector<ReactedItem>>> visible_of(api_call& call, std::vector<ReactedItem> items) {
+  std::vector<std::uint64_t> ids;
+  for (const auto& item : items) ids.push_back(item.channel());
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  std::vector<std::pair<entity_key, ChannelInfoRequest>> requests;
+  for (const auto id : ids)
+    *requests.emplace_back(key_of(channel_id{id}), ChannelInfoRequest()).second.mutable_caller() = call.caller();
+  auto answers = co_await call.ask_all(std::move(requests));
+  std::unordered_set<std::uint64_t> visible;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (answers[i]) visible.insert(ids[i]);
+  std::erase_if(items, [&](const ReactedItem& item) { return !visible.contains(item.channel()); });
+  co_return items;
+}
+
 /// Newest first. What was deleted since, or what the caller may not see, is left out.
 task<result<>> list(api_call& call) {
   const auto whose = call.args.has("user") ? call.args.user("user") : call.user();
@@ -50,8 +69,13 @@ task<result<>> list(api_call& call) {
   GetUserRequest about;
   auto known = co_await call.ask(key_of(whose), std::move(about));
   if (!known) co_return known.failure();
-  const auto& reacted = (*known)->user().reacted();
-  const auto total = static_cast<std::size_t>(reacted.size());
+  std::vector<ReactedItem> reacted((*known)->user().reacted().begin(), (*known)->user().reacted().end());
+  if (whose != call.user()) {
+    auto visible = co_await visible_of(call, std::move(reacted));
+    if (!visible) co_return visible.failure();
+    reacted = std::move(*visible);
+  }
+  const auto total = reacted.size();
 
   auto start = parse_cursor("reaction", call.args.text("cursor"));
   if (!start) co_return start.failure();
@@ -65,7 +89,7 @@ task<result<>> list(api_call& call) {
 
   std::vector<std::pair<entity_key, GetMessageRequest>> requests;
   for (auto i = begin; i < end; ++i) {
-    const auto& item = reacted[static_cast<int>(total - 1 - i)];
+    const auto& item = reacted[total - 1 - i];
     auto& request = requests.emplace_back(key_of(channel_id{item.channel()}), GetMessageRequest()).second;
     *request.mutable_caller() = call.caller();
     request.set_ts(item.ts());
