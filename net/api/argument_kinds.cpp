@@ -60,7 +60,7 @@ result<> check_json(const argument& given, const argument_spec& spec, bool array
   if (given.kind != argument::kind_t::text && given.kind != argument::kind_t::json)
     return wrong_type(wanted, spec.name);
   // Text that isn't JSON at all is the method's own complaint (invalid_blocks, …), JSON of another type is not.
-  auto document = parse_json(given.value);
+  auto document = parse_json(given.value, {.values_max = spec.values_max});
   if (!document) return malformed(spec, errc::invalid_arguments);
   const auto root = document->root();
   if (array ? !root.is_array() : !root.is_object())

@@ -50,6 +50,7 @@ struct argument_spec {
   errc missing = errc::invalid_arguments;
   /// For a value of the right type that isn't one of its kind ("channel=xyz"); internal_error: the kind's own code.
   errc malformed = errc::internal_error;
+  std::size_t values_max = 20'000;  // of a json_array or json_object: objects, arrays, keys and scalars together
 };
 
 /// The first thing that is wrong. A value of the wrong type is invalid_arguments, and the detail names the argument in

@@ -48,6 +48,7 @@ result<> add_json(arguments& to, std::string_view body, const argument_limits& l
   json_limits bounds;
   bounds.bytes_max = limits.body_bytes_max;
   bounds.depth_max = limits.json_depth_max;
+  bounds.values_max = limits.json_values_max;
   auto document = parse_json(body, bounds);
   if (!document) return document.failure();
   const auto root = document->root();

@@ -39,6 +39,7 @@ struct argument_limits {
   std::size_t name_bytes_max = 200;
   std::size_t body_bytes_max = 1024 * 1024;
   std::size_t json_depth_max = 64;
+  std::size_t json_values_max = 20'000;
 };
 
 class arguments {
