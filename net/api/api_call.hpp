@@ -51,6 +51,7 @@ class api_call {
   std::string reply_text;
   json_writer reply{reply_text};      // inside an object already, behind "ok":true
   std::string error_text;             // instead of an errc's name, if the handler fails
+  std::string needed_scopes;          // instead of the method's, if it fails with missing_scope
   std::vector<std::string> messages;  // response_metadata.messages
   std::string warning;
   std::string next_cursor;  // written by end_page()

@@ -50,7 +50,8 @@ class api_server {
 errc client_code(errc code);
 
 /// The scopes of `accepted` that matter for a conversation: im:…, mpim:…, or channels:… and groups:…, beside those
-/// that are no conversation's. All of them if `channel` is none.
+/// that are no conversation's. All of them if `channel` is none, or if none is left: that asks for more, never for
+/// less.
 std::string narrow_scopes(std::string_view accepted, channel_id channel);
 
 }  // namespace throng

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // conversations.*: what is only read.
+#include <limits>
+
 #include "net/api/cursor.hpp"
 #include "net/api/methods/conversation_list.hpp"
 #include "net/api/methods/conversations.hpp"
@@ -38,21 +40,16 @@ void render_page(api_call& call, const HistoryReply& page, message_ts skipped_ro
   call.reply.member("has_more", page.has_more());
 }
 
-/// channels:… is for public channels, groups:… for private ones; an id doesn't say which it is. Only tokens that lack
-/// one of the two cost a question.
-task<result<>> check_privacy_scope(api_call& call, std::string_view suffix) {
-  const auto id = call.args.channel("channel");
-  const auto& granted = call.who->scopes;
-  if (kind_of(id) != channel_kind::channel) co_return done;
-  const bool reads_public = has_any_scope(granted, std::string("channels:").append(suffix));
-  const bool reads_private = has_any_scope(granted, std::string("groups:").append(suffix));
-  if (reads_public && reads_private) co_return done;
-  ChannelInfoRequest request;
-  *request.mutable_caller() = call.caller();
-  auto found = co_await call.ask(key_of(id), std::move(request));
-  if (!found) co_return found.failure();
-  if (!((*found)->channel().is_private() ? reads_private : reads_public)) co_return errc::missing_scope;
-  co_return done;
+/// Where a cursor of posts points to; none without one. Clients can make cursors up: on both sides of the position
+/// there must be room for a step.
+result<message_ts> parse_edge(std::string_view kind, std::string_view cursor) {
+  auto position = parse_cursor(kind, cursor);
+  if (!position) return position.failure();
+  if (cursor.empty()) return message_ts{};
+  constexpr auto end = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (*position == 0 || *position >= end)
+    return error{errc::invalid_cursor, "is not a cursor of this method [json-pointer:/cursor]"};
+  return message_ts{static_cast<std::int64_t>(*position)};
 }
 
 message_ts before(message_ts ts, bool inclusive) { return {inclusive ? ts.micros - 1 : ts.micros}; }
@@ -78,7 +75,60 @@ task<result<>> members(api_call& call) {
   co_return done;
 }
 
+/// `is_committed`: an answer that fails would deny what has happened.
+task<result<>> write_seen_channel(api_call& call, const ChannelReply& found, bool with_members, bool is_committed) {
+  std::vector<ChannelData> channels{found.channel()};
+  const bool is_direct = kind_of(channel_id{found.channel().id()}) != channel_kind::channel;
+  direct_people people;
+  if (!found.channel().direct_users().empty()) {
+    auto known = co_await people_of(call, channels);
+    if (!known && !is_committed) co_return known.failure();
+    if (known) people = std::move(*known);
+  }
+  const auto name = people.mpim_name(found.channel());
+  channel_view view;
+  view.viewer = call.user();
+  view.is_member = found.is_member();
+  view.direct_name = name;
+  view.is_user_deleted = people.is_deleted(direct_partner(found.channel(), call.user()));
+  view.with_locale = call.args.boolean("include_locale");
+  if (with_members) view.num_members = found.channel().member_count();
+  if (found.has_latest() && found.latest().has_message()) view.latest = &found.latest().message();
+  if (found.is_member()) {
+    auto listed = co_await listed_channel(call, channel_id{found.channel().id()});
+    if (!listed && !is_committed) co_return listed.failure();
+    const bool is_listed = listed && *listed;
+    view.last_read = message_ts{is_listed ? (*listed)->last_read() : 0};
+    // Who has just changed a direct message has it open.
+    if (is_direct) view.is_open = listed ? is_listed && (*listed)->is_open() : true;
+  }
+  call.reply.key("channel");
+  render_channel(call.reply, found.channel(), view);
+  co_return done;
+}
+
 }  // namespace
+
+result<> need_scope(api_call& call, std::string_view accepted) {
+  if (has_any_scope(call.who->scopes, accepted)) return done;
+  call.needed_scopes = accepted;
+  return errc::missing_scope;
+}
+
+task<result<>> check_privacy_scope(api_call& call, std::string_view what) {
+  const auto id = call.args.channel("channel");
+  const auto& granted = call.who->scopes;
+  if (kind_of(id) != channel_kind::channel) co_return done;
+  const bool is_write = what == "write";
+  const auto for_public = is_write ? std::string(public_write_scopes) : std::string("channels:").append(what);
+  const auto for_private = is_write ? std::string(private_write_scopes) : std::string("groups:").append(what);
+  if (has_any_scope(granted, for_public) && has_any_scope(granted, for_private)) co_return done;
+  ChannelInfoRequest request;
+  *request.mutable_caller() = call.caller();
+  auto found = co_await call.ask(key_of(id), std::move(request));
+  if (!found) co_return found.failure();
+  co_return need_scope(call, (*found)->channel().is_private() ? for_private : for_public);
+}
 
 std::uint32_t page_limit(const api_call& call, std::uint32_t otherwise) {
   return call.limit(otherwise, static_cast<std::uint32_t>(call.options().page_items_max));
@@ -97,32 +147,11 @@ task<result<>> conversation_info(api_call& call) {
 }
 
 task<result<>> write_channel(api_call& call, const ChannelReply& found, bool with_members) {
-  std::vector<ChannelData> channels{found.channel()};
-  direct_people people;
-  if (!found.channel().direct_users().empty()) {
-    auto known = co_await people_of(call, channels);
-    if (!known) co_return known.failure();
-    people = std::move(*known);
-  }
-  const auto name = people.mpim_name(found.channel());
-  channel_view view;
-  view.viewer = call.user();
-  view.is_member = found.is_member();
-  view.direct_name = name;
-  view.is_user_deleted = people.is_deleted(direct_partner(found.channel(), call.user()));
-  view.with_locale = call.args.boolean("include_locale");
-  if (with_members) view.num_members = found.channel().member_count();
-  if (found.has_latest() && found.latest().has_message()) view.latest = &found.latest().message();
-  if (found.is_member()) {
-    auto listed = co_await listed_channel(call, channel_id{found.channel().id()});
-    if (!listed) co_return listed.failure();
-    view.last_read = message_ts{*listed ? (*listed)->last_read() : 0};
-    if (kind_of(channel_id{found.channel().id()}) != channel_kind::channel)
-      view.is_open = *listed && (*listed)->is_open();
-  }
-  call.reply.key("channel");
-  render_channel(call.reply, found.channel(), view);
-  co_return done;
+  co_return co_await write_seen_channel(call, found, with_members, false);
+}
+
+task<result<>> write_changed_channel(api_call& call, const ChannelReply& changed) {
+  co_return co_await write_seen_channel(call, changed, false, true);
 }
 
 task<result<>> conversation_history(api_call& call) {
@@ -131,12 +160,9 @@ task<result<>> conversation_history(api_call& call) {
   auto latest = call.args.ts("latest");
   const bool is_forward = oldest && !latest;
   const auto cursor = call.args.text("cursor");
-  auto position = parse_cursor(is_forward ? newer_cursor : older_cursor, cursor);
-  if (!position) co_return position.failure();
-  if (*position != 0) {
-    const message_ts edge{static_cast<std::int64_t>(*position)};
-    (is_forward ? oldest : latest) = is_forward ? after(edge, inclusive) : before(edge, inclusive);
-  }
+  auto edge = parse_edge(is_forward ? newer_cursor : older_cursor, cursor);
+  if (!edge) co_return edge.failure();
+  if (*edge) (is_forward ? oldest : latest) = is_forward ? after(*edge, inclusive) : before(*edge, inclusive);
   auto allowed = co_await check_privacy_scope(call, "history");
   if (!allowed) co_return allowed;
   HistoryRequest request;
@@ -158,8 +184,8 @@ task<result<>> conversation_history(api_call& call) {
   std::string next;
   if ((*page)->has_more() && !messages.empty()) {
     // Newest first, whichever way one reads.
-    const auto edge = is_forward ? messages[0].ts() : messages[messages.size() - 1].ts();
-    next = make_cursor(is_forward ? newer_cursor : older_cursor, static_cast<std::uint64_t>(edge));
+    const auto last = is_forward ? messages[0].ts() : messages[messages.size() - 1].ts();
+    next = make_cursor(is_forward ? newer_cursor : older_cursor, static_cast<std::uint64_t>(last));
   }
   call.end_page(std::move(next));
   co_return done;
@@ -168,9 +194,9 @@ task<result<>> conversation_history(api_call& call) {
 task<result<>> conversation_replies(api_call& call) {
   const auto inclusive = call.args.boolean("inclusive");
   auto oldest = call.args.ts("oldest");
-  auto position = parse_cursor(newer_cursor, call.args.text("cursor"));
-  if (!position) co_return position.failure();
-  if (*position != 0) oldest = after(message_ts{static_cast<std::int64_t>(*position)}, inclusive);
+  auto edge = parse_edge(newer_cursor, call.args.text("cursor"));
+  if (!edge) co_return edge.failure();
+  if (*edge) oldest = after(*edge, inclusive);
   auto allowed = co_await check_privacy_scope(call, "history");
   if (!allowed) co_return allowed;
   RepliesRequest request;
@@ -185,7 +211,7 @@ task<result<>> conversation_replies(api_call& call) {
   const auto& messages = (*page)->messages();
   // The root leads the first page only, so that pages put together are the thread.
   const message_ts root{messages.empty() ? 0 : messages[0].ts()};
-  render_page(call, **page, *position == 0 ? message_ts{} : root);
+  render_page(call, **page, *edge ? root : message_ts{});
   std::string next;
   if ((*page)->has_more() && messages.size() > 1)
     next = make_cursor(newer_cursor, static_cast<std::uint64_t>(messages[messages.size() - 1].ts()));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // conversations.*: what changes them.
+#include <algorithm>
+
 #include "net/api/escaping.hpp"
 #include "net/api/methods/conversations.hpp"
 
@@ -8,13 +10,16 @@ namespace throng {
 namespace {
 
 task<result<>> create(api_call& call) {
+  const bool is_private = call.args.boolean("is_private");
+  if (auto allowed = need_scope(call, is_private ? private_write_scopes : public_write_scopes); !allowed)
+    co_return allowed;
   NewChannelRequest request;
   *request.mutable_caller() = call.caller();
   request.set_name(call.args.string("name"));
-  request.set_is_private(call.args.boolean("is_private"));
+  request.set_is_private(is_private);
   auto made = co_await call.ask(key_of(call.team()), std::move(request));
   if (!made) co_return made.failure();
-  auto written = co_await write_channel(call, **made, false);
+  auto written = co_await write_changed_channel(call, **made);
   co_return written;
 }
 
@@ -51,7 +56,7 @@ task<result<>> open(api_call& call) {
   ChannelReply found;
   *found.mutable_channel() = std::move(opened->channel);
   found.set_is_member(true);
-  auto written = co_await write_channel(call, found, false);
+  auto written = co_await write_changed_channel(call, found);
   co_return written;
 }
 
@@ -65,17 +70,21 @@ task<result<>> rename(api_call& call) {
     if (!found) co_return found.failure();
     co_return errc::method_not_supported_for_channel_type;
   }
+  auto allowed = co_await check_privacy_scope(call, "write");
+  if (!allowed) co_return allowed;
   RenameInWorkspaceRequest request;
   *request.mutable_caller() = call.caller();
   request.set_channel(id.value);
   request.set_name(call.args.string("name"));
   auto renamed = co_await call.ask(key_of(call.team()), std::move(request));
   if (!renamed) co_return renamed.failure();
-  auto written = co_await write_channel(call, **renamed, false);
+  auto written = co_await write_changed_channel(call, **renamed);
   co_return written;
 }
 
 task<result<std::shared_ptr<const ChannelReply>>> set_topic(api_call& call, std::string_view argument) {
+  auto allowed = co_await check_privacy_scope(call, "write");
+  if (!allowed) co_return allowed.failure();
   SetTopicRequest request;
   *request.mutable_caller() = call.caller();
   request.set_is_purpose(argument == "purpose");
@@ -87,7 +96,7 @@ task<result<>> set_channel_topic(api_call& call) {
   auto changed = co_await set_topic(call, "topic");
   if (!changed) co_return changed.failure();
   call.reply.member("topic", (*changed)->channel().topic().value());
-  auto written = co_await write_channel(call, **changed, false);
+  auto written = co_await write_changed_channel(call, **changed);
   co_return written;
 }
 
@@ -95,17 +104,29 @@ task<result<>> set_channel_purpose(api_call& call) {
   auto changed = co_await set_topic(call, "purpose");
   if (!changed) co_return changed.failure();
   call.reply.member("purpose", (*changed)->channel().purpose().value());
-  auto written = co_await write_channel(call, **changed, false);
+  auto written = co_await write_changed_channel(call, **changed);
   co_return written;
 }
 
 task<result<>> set_archived(api_call& call, bool is_archived) {
+  auto allowed = co_await check_privacy_scope(call, "write");
+  if (!allowed) co_return allowed;
   ArchiveRequest request;
   *request.mutable_caller() = call.caller();
   request.set_is_archived(is_archived);
   auto changed = co_await call.ask(key_of(call.args.channel("channel")), std::move(request));
   if (!changed) co_return changed.failure();
   co_return done;
+}
+
+/// People who are gone stay known, and no one invites them.
+task<result<std::unordered_set<std::uint64_t>>> deactivated_of(api_call& call, std::vector<user_id> ids) {
+  auto found = co_await find_users(call, std::move(ids));
+  if (!found) co_return found.failure();
+  std::unordered_set<std::uint64_t> gone;
+  for (const auto& user : *found)
+    if (user.is_deleted()) gone.insert(user.id());
+  co_return gone;
 }
 
 task<result<>> archive(api_call& call) { return set_archived(call, true); }
@@ -120,11 +141,13 @@ task<result<>> conversation_join(api_call& call) {
   auto joined = co_await call.ask(key_of(id), std::move(request));
   if (!joined) co_return joined.failure();
   if ((*joined)->was_member()) call.warning = "already_in_channel";
-  auto written = co_await write_channel(call, **joined, false);
+  auto written = co_await write_changed_channel(call, **joined);
   co_return written;
 }
 
 task<result<>> conversation_leave(api_call& call) {
+  auto allowed = co_await check_privacy_scope(call, "write");
+  if (!allowed) co_return allowed;
   LeaveRequest request;
   *request.mutable_caller() = call.caller();
   auto left = co_await call.ask(key_of(call.args.channel("channel")), std::move(request));
@@ -136,14 +159,27 @@ task<result<>> conversation_leave(api_call& call) {
 task<result<>> conversation_invite(api_call& call) {
   auto guests = call.args.users(call.args.has("users") ? "users" : "user");
   if (guests.empty()) co_return errc::no_user;
+  auto allowed = co_await check_privacy_scope(call, "write");
+  if (!allowed) co_return allowed;
   auto known = co_await check_users(call, guests);
   if (!known) co_return known.failure();
+  auto gone = co_await deactivated_of(call, guests);
+  if (!gone) co_return gone.failure();
+  const auto is_gone = [&](user_id id) { return gone->contains(id.value); };
+  if (std::all_of(guests.begin(), guests.end(), is_gone)) co_return errc::cant_invite;
   InviteRequest request;
   *request.mutable_caller() = call.caller();
-  for (auto guest : guests) request.add_users(guest.value);
+  for (auto guest : guests)
+    if (!is_gone(guest)) request.add_users(guest.value);
   auto invited = co_await call.ask(key_of(call.args.channel("channel")), std::move(request));
   if (!invited) co_return invited.failure();
-  const auto& failures = (*invited)->failures();
+  auto failures = (*invited)->failures();
+  for (auto guest : guests) {
+    if (!is_gone(guest)) continue;
+    auto& failure = *failures.Add();
+    failure.set_user(guest.value);
+    failure.set_code(static_cast<std::uint32_t>(errc::cant_invite));
+  }
   const bool all_failed = static_cast<std::size_t>(failures.size()) == guests.size();
   if (!failures.empty() && (all_failed || !call.args.boolean("force"))) {
     const auto code = errc_of(static_cast<std::uint16_t>(failures[0].code())).value_or(errc::cant_invite);
@@ -166,11 +202,13 @@ task<result<>> conversation_invite(api_call& call) {
   ChannelReply found;
   *found.mutable_channel() = (*invited)->channel();
   found.set_is_member((*invited)->is_member());
-  auto written = co_await write_channel(call, found, false);
+  auto written = co_await write_changed_channel(call, found);
   co_return written;
 }
 
 task<result<>> conversation_kick(api_call& call) {
+  auto allowed = co_await check_privacy_scope(call, "write");
+  if (!allowed) co_return allowed;
   KickRequest request;
   *request.mutable_caller() = call.caller();
   request.set_user(call.args.user("user").value);
@@ -187,6 +225,11 @@ task<result<>> conversation_mark(api_call& call) {
   *info.mutable_caller() = call.caller();
   auto found = co_await call.ask(key_of(id), std::move(info));
   if (!found) co_return found.failure();
+  if (kind_of(id) == channel_kind::channel) {
+    const bool is_private = (*found)->channel().is_private();
+    if (auto allowed = need_scope(call, is_private ? private_write_scopes : public_write_scopes); !allowed)
+      co_return allowed;
+  }
   MarkRequest request;
   request.set_channel(id.value);
   request.set_ts(call.args.ts("ts").micros);

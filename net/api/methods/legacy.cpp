@@ -40,9 +40,9 @@ task<result<>> open_with(api_call& call, std::vector<user_id> others, std::strin
   }
   std::vector<ChannelData> channels{opened->channel};
   auto known = co_await people_of(call, channels);
-  if (!known) co_return known.failure();
   conversation_page page;
-  page.people = std::move(*known);
+  // It is open by now; what it is called is only for show.
+  if (known) page.people = std::move(*known);
   UserChannel mine;
   mine.set_is_open(true);
   page.mine.emplace(opened->channel.id(), std::move(mine));
@@ -63,13 +63,16 @@ task<result<>> channels_join(api_call& call) {
   auto found = co_await call.ask(key_of(call.team()), std::move(request));
   if (!found) co_return found.failure();
   const auto by_id = parse_id<channel_id>(name);
+  if (by_id && kind_of(*by_id) != channel_kind::channel) co_return errc::channel_not_found;
   if ((*found)->channels().empty() && !by_id) {
+    // To join is not yet to make one.
+    if (auto allowed = need_scope(call, public_write_scopes); !allowed) co_return allowed;
     NewChannelRequest create;
     *create.mutable_caller() = call.caller();
     create.set_name(name);
     auto made = co_await call.ask(key_of(call.team()), std::move(create));
     if (!made) co_return made.failure();
-    co_return co_await write_channel(call, **made, false);
+    co_return co_await write_changed_channel(call, **made);
   }
   const auto id = (*found)->channels().empty() ? *by_id : channel_id{(*found)->channels(0).id()};
   JoinRequest join;
@@ -77,7 +80,7 @@ task<result<>> channels_join(api_call& call) {
   auto joined = co_await call.ask(key_of(id), std::move(join));
   if (!joined) co_return joined.failure();
   if ((*joined)->was_member()) call.reply.member("already_in_channel", true);
-  co_return co_await write_channel(call, **joined, false);
+  co_return co_await write_changed_channel(call, **joined);
 }
 
 task<result<>> prefs_get(api_call& call) {
@@ -110,6 +113,19 @@ task<result<>> prefs_set(api_call& call) {
   co_return done;
 }
 
+/// Each family is for its own kind of conversation; another one isn't there under its name.
+template <channel_kind Kind, task<result<>> (*Handler)(api_call&)>
+task<result<>> of_kind(api_call& call) {
+  if (kind_of(call.args.channel("channel")) != Kind) co_return errc::channel_not_found;
+  co_return co_await Handler(call);
+}
+template <task<result<>> (*Handler)(api_call&)>
+constexpr auto of_channel = of_kind<channel_kind::channel, Handler>;
+template <task<result<>> (*Handler)(api_call&)>
+constexpr auto of_im = of_kind<channel_kind::im, Handler>;
+template <task<result<>> (*Handler)(api_call&)>
+constexpr auto of_mpim = of_kind<channel_kind::mpim, Handler>;
+
 std::vector<api_method> make_methods() {
   using enum argument_kind;
   constexpr auto required = presence_rule::required;
@@ -122,34 +138,39 @@ std::vector<api_method> make_methods() {
   constexpr auto tier2 = rate_tier::tier2, tier3 = rate_tier::tier3;
   return {
       {"channels.list", tier2, people, "channels:read", listing, channels_list},
-      {"channels.info", tier3, people, "channels:read", {one_channel}, conversation_info},
-      {"channels.history", tier3, people, "channels:history", history_arguments(), conversation_history},
-      {"channels.mark", tier3, people, "channels:write,channels:manage", marking, conversation_mark},
+      {"channels.info", tier3, people, "channels:read", {one_channel}, of_channel<conversation_info>},
+      {"channels.history", tier3, people, "channels:history", history_arguments(), of_channel<conversation_history>},
+      {"channels.mark", tier3, people, "channels:write,channels:manage", marking, of_channel<conversation_mark>},
       {"channels.join",
        tier3,
        people,
        "channels:join,channels:write",
        {{"name", text, required, errc::no_channel}},
        channels_join},
-      {"channels.leave", tier3, people, "channels:write,channels:manage", {one_channel}, conversation_leave},
-      {"channels.invite", tier3, people, "channels:write,channels:manage", guest, conversation_invite},
-      {"channels.kick", tier3, people, "channels:write,channels:manage", guest, conversation_kick},
+      {"channels.leave",
+       tier3,
+       people,
+       "channels:write,channels:manage",
+       {one_channel},
+       of_channel<conversation_leave>},
+      {"channels.invite", tier3, people, "channels:write,channels:manage", guest, of_channel<conversation_invite>},
+      {"channels.kick", tier3, people, "channels:write,channels:manage", guest, of_channel<conversation_kick>},
       {"groups.list", tier2, people, "groups:read", listing, groups_list},
-      {"groups.history", tier3, people, "groups:history", history_arguments(), conversation_history},
-      {"groups.mark", tier3, people, "groups:write", marking, conversation_mark},
-      {"groups.leave", tier3, people, "groups:write", {one_channel}, conversation_leave},
-      {"groups.invite", tier3, people, "groups:write", guest, conversation_invite},
-      {"groups.kick", tier3, people, "groups:write", guest, conversation_kick},
+      {"groups.history", tier3, people, "groups:history", history_arguments(), of_channel<conversation_history>},
+      {"groups.mark", tier3, people, "groups:write", marking, of_channel<conversation_mark>},
+      {"groups.leave", tier3, people, "groups:write", {one_channel}, of_channel<conversation_leave>},
+      {"groups.invite", tier3, people, "groups:write", guest, of_channel<conversation_invite>},
+      {"groups.kick", tier3, people, "groups:write", guest, of_channel<conversation_kick>},
       {"im.list", tier2, people, "im:read", listing, im_list},
       {"im.open", rate_tier::tier4, people, "im:write", opening, im_open},
-      {"im.close", tier2, people, "im:write", {one_channel}, conversation_close},
-      {"im.history", rate_tier::tier4, people, "im:history", history_arguments(), conversation_history},
-      {"im.mark", rate_tier::tier4, people, "im:write", marking, conversation_mark},
+      {"im.close", tier2, people, "im:write", {one_channel}, of_im<conversation_close>},
+      {"im.history", rate_tier::tier4, people, "im:history", history_arguments(), of_im<conversation_history>},
+      {"im.mark", rate_tier::tier4, people, "im:write", marking, of_im<conversation_mark>},
       {"mpim.list", tier2, people, "mpim:read", listing, mpim_list},
       {"mpim.open", tier3, people, "mpim:write", {{"users", users, required}}, mpim_open},
-      {"mpim.close", tier2, people, "mpim:write", {one_channel}, conversation_close},
-      {"mpim.history", tier3, people, "mpim:history", history_arguments(), conversation_history},
-      {"mpim.mark", tier3, people, "mpim:write", marking, conversation_mark},
+      {"mpim.close", tier2, people, "mpim:write", {one_channel}, of_mpim<conversation_close>},
+      {"mpim.history", tier3, people, "mpim:history", history_arguments(), of_mpim<conversation_history>},
+      {"mpim.mark", tier3, people, "mpim:write", marking, of_mpim<conversation_mark>},
       {"users.prefs.get", tier3, people, {}, {}, prefs_get},
       {"users.prefs.set",
        tier3,
