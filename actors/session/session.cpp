@@ -13,6 +13,9 @@ namespace {
 /// REQUIRES: at most 256 bytes.
 void system_random(std::span<std::uint8_t> bytes) { THRONG_ASSERT(::getentropy(bytes.data(), bytes.size()) == 0); }
 
+/// A clock that is set anew is noticed by then.
+constexpr std::chrono::seconds longest_wait = std::chrono::hours(1);
+
 /// 90 to 110 % of `time`, so that the sessions of a node that started together don't speak together.
 duration jittered(duration time, std::uint8_t chance) { return time * (900 + 200 * chance / 255) / 1000; }
 
@@ -68,18 +71,24 @@ task<result<OpenSessionReply>> session::open(const OpenSessionRequest& request, 
   schedule();
   OpenSessionReply reply;
   reply.set_ticket(ticket.data(), ticket.size());
-  reply.set_is_resumed(request.is_resume());
+  reply.set_is_resumed(state_.starts_at_cursors());
   co_return reply;
 }
 
-result<AttachReply> session::attach(const AttachRequest& request, const envelope&) {
+task<result<AttachReply>> session::attach(const AttachRequest& request, const envelope&) {
+  // A ticket comes from somebody who has just shown her token, a reconnect ticket from long ago.
+  if (state_.is_alive() && state_.is_reconnect(request.ticket()))
+    if (auto valid = co_await check_token(); !valid) {
+      end_for(valid.code());
+      co_return valid.failure();
+    }
   ticket_bytes reconnect;
   options_.random_bytes(reconnect);
   auto attached = state_.attach(request, reconnect, self().now());
-  if (!attached) return attached.failure();
+  if (!attached) co_return attached.failure();
   report(true);
   schedule();
-  return attached;
+  co_return attached;
 }
 
 result<Nothing> session::detach(const DetachNotice& notice, const envelope&) {
@@ -92,14 +101,27 @@ result<Nothing> session::detach(const DetachNotice& notice, const envelope&) {
 
 result<Nothing> session::end(const EndSessionRequest& request, const envelope&) {
   if (request.unless_connected() && state_.is_connected()) return errc::conflict;
+  end_for(std::nullopt);
+  return Nothing{};
+}
+
+void session::end_for(std::optional<errc> why) {
   // Its gateway hears it on the USER's stream, which it reads anyway, and closes the socket.
   if (state_.is_connected()) {
-    SignedOut which;
-    which.set_session(id().value);
-    self().tell(key_of(owner()), share(std::move(which)));
+    farewell_.emplace();
+    farewell_->set_session(id().value);
+    if (why) farewell_->set_reason(static_cast<std::uint32_t>(*why));
+    farewell_tries_ = 0;
   }
   end_now();
-  return Nothing{};
+  if (farewell_) spawn(tell_farewell());
+}
+
+task<> session::tell_farewell() {
+  ++farewell_tries_;
+  auto told = co_await self().ask(key_of(owner()), *farewell_, options_.ask_timeout);
+  if (told || farewell_tries_ >= options_.farewell_tries_max) farewell_.reset();
+  schedule();
 }
 
 void session::end_now() {
@@ -154,26 +176,63 @@ void session::report(bool is_active) {
 // --------------------------------------------------------------------------------------------------------------
 
 void session::schedule() {
-  self().stay_active(state_.is_alive());
-  if (!state_.is_alive()) return;
+  self().stay_active(state_.is_alive() || farewell_);
+  if (!state_.is_alive()) {
+    if (farewell_) self().wake_after(options_.farewell_retry);
+    return;
+  }
   auto next = state_.ends_at().value_or(steady_time::max());
   if (state_.is_connected()) next = std::min({next, next_report_, next_refresh_});
-  self().wake_after(std::max(next - self().now(), duration{}));
+  auto delay = next - self().now();
+  if (state_.token_expires() != 0) {
+    auto left = std::clamp(state_.token_expires() - seconds_of(self().wall()), std::int64_t{0}, longest_wait.count());
+    delay = std::min<duration>(delay, std::chrono::seconds(left));
+  }
+  self().wake_after(std::max(delay, duration{}));
 }
 
 void session::wake() {
   auto now = self().now();
+  if (!state_.is_alive()) {
+    if (farewell_) spawn(tell_farewell());
+    return;
+  }
   if (auto ends = state_.ends_at(); ends && *ends <= now) return end_now();
+  if (is_token_over()) return end_for(errc::token_expired);
   if (state_.is_connected() && next_report_ <= now) report(was_active_);
   if (state_.is_connected() && next_refresh_ <= now) {
     next_refresh_ = now + options_.user_refresh;
-    spawn(refresh_user());
+    spawn(refresh());
   }
   schedule();
 }
 
-/// The USER forgets sessions that don't repeat themselves, and has forgotten all when it was activated since.
-task<> session::refresh_user() {
+bool session::is_token_over() const {
+  return state_.token_expires() != 0 && seconds_of(self().wall()) >= state_.token_expires();
+}
+
+task<result<>> session::check_token() {
+  token_hash hash;
+  if (state_.token_hash().size() != hash.size()) co_return done;
+  std::ranges::copy(state_.token_hash(), hash.begin());
+  std::function<result<token_record>(store_reader&)> query = [hash](store_reader& reader) {
+    return reader.token(hash);
+  };
+  auto row = co_await self().read(std::move(query));
+  if (!row && row.code() != errc::not_found) co_return done;
+  if (!row || row->is_revoked) co_return errc::token_revoked;
+  if (row->expires != wall_time{} && row->expires <= self().wall()) co_return errc::token_expired;
+  co_return done;
+}
+
+/// A sign-out may have missed it. The USER forgets sessions that don't repeat themselves, and has forgotten all when it
+/// was activated since.
+task<> session::refresh() {
+  if (auto valid = co_await check_token(); !valid) {
+    end_for(valid.code());
+    co_return;
+  }
+  if (!state_.is_alive()) co_return;
   SessionStartedRequest request;
   request.set_session(id().value);
   request.set_token_hash(state_.token_hash());
@@ -181,8 +240,7 @@ task<> session::refresh_user() {
   if (welcome) {
     is_manually_away_ = (*welcome)->user().is_manually_away();
   } else if (welcome.code() == errc::account_inactive) {
-    envelope nobody;
-    (void)end({}, nobody);
+    end_for(errc::account_inactive);
   }
 }
 

@@ -45,7 +45,9 @@ result<> session_state::open(const OpenSessionRequest& request, const ticket_byt
   caller_ = request.caller();
   token_hash_ = request.token_hash();
   user_agent_ = request.user_agent().substr(0, 256);
-  is_resume_ = request.is_resume();
+  token_expires_ = request.token_expires();
+  may_post_ = request.may_post();
+  starts_at_cursors_ = request.is_resume() || request.cursors_size() > 0;
   has_presence_sub_ = request.has_presence_sub();
   has_presence_batches_ = request.has_presence_batches();
   base_url_ = request.base_url();
@@ -75,8 +77,7 @@ result<AttachReply> session_state::attach(const AttachRequest& request, const ti
                                           steady_time now) {
   if (!is_alive()) return errc::invalid_auth;
   bool is_ticket = ticket_ && is_same_ticket(*ticket_, request.ticket()) && now < ticket_ends_;
-  bool is_reconnect = !is_ticket && reconnect_ticket_ && is_same_ticket(*reconnect_ticket_, request.ticket());
-  if (!is_ticket && !is_reconnect) return errc::invalid_auth;
+  if (!is_ticket && !is_reconnect(request.ticket())) return errc::invalid_auth;
   ticket_.reset();
   reconnect_ticket_ = reconnect;
   AttachReply reply;
@@ -84,12 +85,13 @@ result<AttachReply> session_state::attach(const AttachRequest& request, const ti
   reply.set_base_url(base_url_);
   *reply.mutable_caller() = caller_;
   reply.set_token_hash(token_hash_);
+  reply.set_may_post(may_post_);
   reply.set_has_presence_sub(has_presence_sub_);
   reply.set_has_presence_batches(has_presence_batches_);
   if (phase_ == phase::attached && connection_ != request.connection()) reply.set_replaced_connection(connection_);
   // Without a position there is nothing to replay after: the client boots afresh, which it is told.
   auto cursors = take_cursors();
-  reply.set_is_resumed(is_ticket && is_resume_ && !cursors.empty());
+  reply.set_is_resumed(is_ticket && starts_at_cursors_ && !cursors.empty());
   if (reply.is_resumed()) {
     *reply.mutable_cursors() = std::move(cursors);
     *reply.mutable_watched_users() = watched_;

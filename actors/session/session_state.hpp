@@ -26,6 +26,9 @@ namespace throng {
 
 using ticket_bytes = std::array<std::uint8_t, 16>;
 
+/// Takes the same time wherever they differ.
+bool is_same_ticket(const ticket_bytes& mine, std::string_view theirs);
+
 class session_state {
  public:
   struct limits {
@@ -55,9 +58,14 @@ class session_state {
   phase now_in() const { return phase_; }
   bool is_alive() const { return phase_ != phase::unborn && phase_ != phase::ended; }
   bool is_connected() const { return phase_ == phase::attached; }
-  bool is_resume() const { return is_resume_; }
+  bool starts_at_cursors() const { return starts_at_cursors_; }
   const Caller& caller() const { return caller_; }
   const std::string& token_hash() const { return token_hash_; }
+  /// Seconds since 1970; 0: never.
+  std::int64_t token_expires() const { return token_expires_; }
+  bool is_reconnect(std::string_view ticket) const {
+    return reconnect_ticket_ && is_same_ticket(*reconnect_ticket_, ticket);
+  }
   std::uint32_t node() const { return node_; }
   /// When it ends if nothing comes before; none while it is connected or not alive.
   std::optional<steady_time> ends_at() const;
@@ -72,10 +80,12 @@ class session_state {
   phase phase_ = phase::unborn;
   Caller caller_;
   std::string token_hash_;
+  std::int64_t token_expires_ = 0;
   std::string user_agent_;
   bool has_presence_sub_ = false;
   bool has_presence_batches_ = false;
-  bool is_resume_ = false;
+  bool starts_at_cursors_ = false;
+  bool may_post_ = false;
   std::optional<ticket_bytes> ticket_;
   steady_time ticket_ends_{};
   std::optional<ticket_bytes> reconnect_ticket_;  // one that follows a reconnect_url comes without positions
@@ -89,8 +99,5 @@ class session_state {
   google::protobuf::RepeatedPtrField<StreamCursor> seen_;     // from the ticket to its socket: what the client has seen
   google::protobuf::RepeatedField<std::uint64_t> watched_;
 };
-
-/// Takes the same time wherever they differ.
-bool is_same_ticket(const ticket_bytes& mine, std::string_view theirs);
 
 }  // namespace throng

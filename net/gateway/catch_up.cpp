@@ -15,7 +15,8 @@ bool is_had(stream_position what, stream_position at) { return what.seq <= at.se
 
 catch_up::next catch_up::take(arrival event, std::vector<arrival>& out) {
   if (!event.is_numbered()) {
-    if (is_settled_ || is_adrift_)
+    // A sign-out doesn't wait for what is missing: what is held may be forgotten.
+    if (is_settled_ || is_adrift_ || !event.frame)
       out.push_back(std::move(event));
     else if (event.source->priority == delivery_class::message)
       hold(std::move(event));  // typing would be stale by then

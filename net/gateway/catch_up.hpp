@@ -6,7 +6,8 @@
 //        └─ live events meanwhile ► take() holds      ├─ reached the held ones: they follow, settled
 //                                                     └─ on_lost(): a gap, then the held ones, settled
 //
-// Bound: `held_bytes_max`. At the bound the held events are forgotten and asked for again.
+// Bound: `held_bytes_max`. At the bound the held events are forgotten and asked for again. What has no number and no
+// frame (a sign-out) can't be asked for again, so it is never held.
 #pragma once
 
 #include <cstddef>

@@ -117,7 +117,8 @@ void rtm_connection::on_open(std::shared_ptr<websocket_connection> connection) {
 
 void rtm_connection::fail_boot(errc why) {
   ++services_->counters.failed_boots;
-  const bool is_final = why == errc::invalid_auth || why == errc::not_found || why == errc::account_inactive;
+  const bool is_final = why == errc::invalid_auth || why == errc::not_found || why == errc::account_inactive ||
+                        why == errc::token_revoked || why == errc::token_expired;
   end(is_final && why == errc::not_found ? errc::invalid_auth : why,
       is_final ? ws_close::policy : ws_close::try_again_later);
 }
@@ -131,6 +132,7 @@ void rtm_connection::on_attached(const AttachReply& reply) {
   bot_ = {caller.bot()};
   app_ = {caller.app()};
   is_admin_ = caller.is_admin();
+  may_post_ = reply.may_post();
   token_mark_ = mark_of(reply.token_hash());
   wants_batches_ = reply.has_presence_batches();
   fan().set_user(slot_, user_);
@@ -316,7 +318,9 @@ void rtm_connection::on_own_event(const publication& published) {
     }
     fan().unsubscribe(slot_, key_of(channel), services_->entities.now());
   } else if (event->has_signed_out() && event->signed_out().session() != 0) {
-    if (address_.session.value == event->signed_out().session()) end(errc::invalid_auth, ws_close::policy);
+    const auto reason = event->signed_out().reason();
+    if (address_.session.value == event->signed_out().session())
+      end(reason ? static_cast<errc>(reason) : errc::invalid_auth, ws_close::policy);
   } else if (event->has_signed_out()) {
     const auto& hashes = event->signed_out().token_hashes();
     const bool is_mine = std::any_of(hashes.begin(), hashes.end(),
@@ -482,6 +486,7 @@ void rtm_connection::fill(Caller& caller) const {
 
 void rtm_connection::post(rtm_command command) {
   note_active();
+  if (!may_post_) return send(render_rtm_error(command.id, error{errc::missing_scope, "chat:write"}));
   if (posts_in_flight_ >= services_->options.posts_in_flight_max)
     return send(render_rtm_error(command.id, error{errc::rate_limited, "too many posts without an answer yet"}));
   ++posts_in_flight_;

@@ -139,6 +139,7 @@ class rtm_connection final : public websocket_handler, public stream_reader {
   phase phase_ = phase::attaching;
   bool is_attached_ = false;  // to the fan-out
   bool is_admin_ = false;
+  bool may_post_ = false;  // the token's scopes say so
   bool wants_batches_ = false;
 };
 

@@ -170,6 +170,104 @@ TEST_CASE("session: one that is ended tells its gateway on the person's stream")
   CHECK(town.refusal(key_of(phone), town.opening(town.ada, true)) == errc::not_found);
 }
 
+namespace {
+
+token_record token_of(user_id user) {
+  token_record token;
+  token.hash.fill(9);
+  token.type = token_type::user;
+  token.team = acme;
+  token.user = user;
+  return token;
+}
+
+void store(people_town& town, const token_record& token) {
+  std::vector<commit_unit> units(1);
+  units[0].ops.push_back(put_token{token});
+  REQUIRE(town.node.rows().commit(units));
+}
+
+OpenSessionRequest opening_with(people_town& town, const token_record& token) {
+  auto request = town.opening(token.user);
+  request.set_token_hash(token.hash.data(), token.hash.size());
+  if (token.expires != wall_time{}) request.set_token_expires(seconds_of(token.expires));
+  return request;
+}
+
+/// Why the gateway of the phone was told to close its socket, and how often.
+std::vector<errc> farewells(people_town& town, user_id user) {
+  std::vector<errc> reasons;
+  for (const auto& each : town.node.published()) {
+    if (each->stream != key_of(user) || !town.event_of(each).has_signed_out()) continue;
+    if (town.event_of(each).signed_out().session() == phone.value)
+      reasons.push_back(static_cast<errc>(town.event_of(each).signed_out().reason()));
+  }
+  return reasons;
+}
+
+}  // namespace
+
+TEST_CASE("session: doesn't outlive its token") {
+  one_town town;
+  auto token = token_of(town.ada);
+  token.expires = town.node.clock().wall() + 1h;
+  store(town, token);
+  auto opening = opening_with(town, token);
+  auto reconnect = town.attach(phone, town.node.must(key_of(phone), opening).ticket(), 100).reconnect_ticket();
+  town.listen(key_of(town.ada));
+  town.node.advance(59min);
+  CHECK(farewells(town, town.ada).empty());
+  town.node.advance(1min + 1s);
+  CHECK(farewells(town, town.ada) == std::vector{errc::token_expired});
+  CHECK(town.presence_of(town.ada).connection_count() == 0);
+  AttachRequest again;
+  again.set_ticket(reconnect);
+  again.set_connection(101);
+  CHECK(town.refusal(key_of(phone), again) == errc::invalid_auth);
+}
+
+TEST_CASE("session: finds out that its token was revoked, if nobody told it") {
+  one_town town;
+  auto token = token_of(town.ada);
+  store(town, token);
+  auto reconnect =
+      town.attach(phone, town.node.must(key_of(phone), opening_with(town, token)).ticket(), 100).reconnect_ticket();
+  town.listen(key_of(town.ada));
+  town.node.advance(6min);
+  CHECK(farewells(town, town.ada).empty());
+  token.is_revoked = true;
+  store(town, token);
+  SUBCASE("at its next look") {
+    town.node.advance(6min);
+    CHECK(farewells(town, town.ada) == std::vector{errc::token_revoked});
+  }
+  SUBCASE("when its reconnect ticket is used") {
+    town.disconnect(phone, 100);
+    AttachRequest again;
+    again.set_ticket(reconnect);
+    again.set_connection(101);
+    CHECK(town.refusal(key_of(phone), again) == errc::token_revoked);
+    CHECK(town.refusal(key_of(phone), town.opening(town.ada, true)) == errc::not_found);
+  }
+}
+
+TEST_CASE("session: a new one carries on at the cursors of one that is gone") {
+  one_town town;
+  auto opening = town.opening(town.ada);
+  auto& cursor = *opening.add_cursors();
+  cursor.set_kind(static_cast<std::uint32_t>(entity_kind::workspace));
+  cursor.set_id(acme.value);
+  cursor.set_epoch(1);
+  cursor.set_seq(3);
+  auto opened = town.node.must(key_of(phone), opening);
+  CHECK(opened.is_resumed());
+  auto attached = town.attach(phone, opened.ticket(), 100);
+  CHECK(attached.is_resumed());
+  REQUIRE(attached.cursors_size() == 1);
+  CHECK(attached.cursors(0).seq() == 3);
+  CHECK_FALSE(town.node.must(key_of(laptop), town.opening(town.ada)).is_resumed());
+}
+
 TEST_CASE("presence: she is there while her socket is, and for the delay after") {
   one_town town;
   CHECK_FALSE(town.presence_of(town.ada).is_active());

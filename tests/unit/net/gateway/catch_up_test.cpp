@@ -116,6 +116,17 @@ TEST_CASE("catch_up: typing is not held, other events without a number are, in t
   CHECK(seqs(out) == numbers{1, 0, 2});
 }
 
+TEST_CASE("catch_up: a sign-out doesn't wait for what is missing, and isn't forgotten at the bound") {
+  catch_up cursor({1, 0}, {.held_bytes_max = 1'000, .idle_rounds_max = 8});
+  std::vector<arrival> out;
+  cursor.take(event_at(1, 5), out);
+  auto sign_out = event_at(1, 0);
+  sign_out.frame = nullptr;
+  CHECK(cursor.take(sign_out, out) == catch_up::next::ask);
+  for (seq_t seq = 6; seq <= 50; ++seq) cursor.take(event_at(1, seq, delivery_class::message, 100), out);
+  CHECK(seqs(out) == numbers{0});
+}
+
 TEST_CASE("catch_up: at its bound it forgets the held events and asks for them again") {
   catch_up cursor({1, 0}, {.held_bytes_max = 1'000, .idle_rounds_max = 8});
   std::vector<arrival> out;

@@ -189,6 +189,7 @@ struct fixture {
     caller.set_team(team.value);
     caller.set_user(ann.value);
     entities.attach.set_token_hash("hash-of-the-token");
+    entities.attach.set_may_post(true);
     services->fan->start();
     loop.run();
   }
@@ -374,6 +375,21 @@ TEST_CASE("rtm: a refused post is an error with the same reply_to") {
   f.loop.run();
   REQUIRE(a.socket->texts.size() == 1);
   CHECK(a.socket->texts[0] == R"({"ok":false,"reply_to":3,"error":{"code":302,"msg":"is_archived"}})");
+}
+
+TEST_CASE("rtm: whose token may not post is told so, and still hears everything") {
+  fixture f;
+  f.entities.attach.set_may_post(false);
+  auto a = f.open_with_hello();
+  a.rtm->on_text(R"({"id":7,"type":"message","channel":")" + to_text(room) + R"(","text":"hi"})");
+  f.loop.run();
+  CHECK(f.entities.questions.empty());
+  REQUIRE(a.socket->texts.size() == 1);
+  CHECK(member(a.socket->texts[0], "reply_to") == "7");
+  CHECK(a.socket->texts[0].find("missing_scope") != std::string::npos);
+  f.entities.publish(key_of(room), 1, post("hello"));
+  f.loop.run();
+  CHECK(a.socket->texts.size() == 2);
 }
 
 TEST_CASE("rtm: posts without an answer are bounded") {
@@ -655,6 +671,7 @@ TEST_CASE("rtm: the end of a session ends its connection, and no other of the pe
   f.loop.run();
   CHECK_FALSE(a.socket->closed);
   ended.mutable_signed_out()->set_session(session.value);
+  ended.mutable_signed_out()->set_reason(static_cast<std::uint32_t>(errc::token_expired));
   f.entities.publish(key_of(ann), 0, ended);
   f.loop.run();
   CHECK(a.socket->closed == ws_close::policy);
