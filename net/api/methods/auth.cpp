@@ -48,8 +48,8 @@ task<result<>> revoke(api_call& call) {
   if (call.user()) {
     SignedOut request;
     request.add_token_hashes(hash.data(), hash.size());
-    // The token is dead already; sessions that this doesn't reach end when they next use it.
-    call.services.entities.tell(key_of(call.user()), share(std::move(request)));
+    // The token is dead already: a session that this doesn't reach finds out when it next looks at its token.
+    (void)co_await call.ask(key_of(call.user()), std::move(request));
   }
   call.reply.member("revoked", true);
   co_return done;

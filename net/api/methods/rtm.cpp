@@ -2,8 +2,10 @@
 // rtm.*: opens a SESSION and says where its websocket is. The address holds the session and a ticket that is good once.
 //
 // Throng's own arguments, for a client that comes back: `session` as it was told, and `cursors`, what it has seen:
-// {"C1":[epoch,seq],…}. The answer says `resumed`; if that is false, the session is a new one and the client reads
-// history instead.
+// {"C1":[epoch,seq],…}. The answer says `resumed`: the socket brings what came after the cursors, or says `gap`. That
+// holds too if the session has ended or died with its node: then `session` names a new one, which starts at the
+// cursors. Without cursors only a session that lives is resumed; if `resumed` is false, the client reads history
+// instead.
 #include "net/api/methods/conversation_list.hpp"
 #include "net/api/scopes.hpp"
 #include "net/api/token_secret.hpp"
@@ -15,7 +17,6 @@ namespace throng {
 namespace {
 
 constexpr std::size_t cursors_max = 20'000;
-constexpr std::size_t cursor_values_max = cursors_max * 4 + 1;  // each a name, an array, two numbers
 
 std::string to_hex(std::string_view bytes) {
   constexpr std::string_view digits = "0123456789abcdef";
@@ -37,7 +38,7 @@ std::optional<entity_key> stream_of(std::string_view name) {
 /// {"C1":[epoch,seq]}; what isn't that is refused as a whole: a client that resumes wrongly must hear it.
 result<> add_cursors(OpenSessionRequest& request, std::string_view json) {
   if (json.empty()) return done;
-  auto document = parse_json(json, {.values_max = cursor_values_max});
+  auto document = parse_json(json, {.values_max = cursors_max * 4 + 1});
   if (!document) return error{errc::invalid_arguments, "must be an object [json-pointer:/cursors]"};
   result<> outcome = done;
   document->root().for_each_member([&](std::string_view name, json_value position) {
@@ -69,16 +70,19 @@ task<result<opened_session>> open_session(api_call& call) {
   request.set_token_hash(call.who->hash.data(), call.who->hash.size());
   request.set_has_presence_sub(call.args.boolean("presence_sub"));
   request.set_has_presence_batches(call.args.boolean("batch_presence_aware"));
+  request.set_may_post(has_any_scope(call.who->scopes, "chat:write,chat:write:user,chat:write:bot"));
+  if (call.who->expires != wall_time{}) request.set_token_expires(seconds_of(call.who->expires));
   request.set_user_agent(call.client.user_agent);
   request.set_ticket_ttl_ms(call.options().ticket_ttl.count());
   request.set_base_url("ws" + call.client.base_url.substr(4));  // http → ws, https → wss
+
+  if (auto added = add_cursors(request, call.args.text("cursors")); !added) co_return added.failure();
 
   opened_session opened;
   result<std::shared_ptr<const OpenSessionReply>> answer = errc::not_found;
   if (auto known = parse_id<session_id>(call.args.text("session"))) {
     auto resume = request;
     resume.set_is_resume(true);
-    if (auto added = add_cursors(resume, call.args.text("cursors")); !added) co_return added.failure();
     opened.id = *known;
     answer = co_await call.ask(key_of(*known), std::move(resume));
     if (!answer && answer.code() != errc::not_found) co_return answer.failure();
@@ -96,7 +100,7 @@ task<result<opened_session>> open_session(api_call& call) {
 
 void write_session(api_call& call, const opened_session& opened) {
   call.reply.member("url", opened.url).member("session", to_text(opened.id));
-  if (call.args.has("session")) call.reply.member("resumed", opened.is_resumed);
+  if (call.args.has("session") || call.args.has("cursors")) call.reply.member("resumed", opened.is_resumed);
 }
 
 void write_team(api_call& call, const WorkspaceData& team) {
@@ -186,15 +190,10 @@ task<result<>> start(api_call& call) {
 
 std::span<const api_method> rtm_methods() {
   using enum argument_kind;
-  static const std::vector<argument_spec> arguments{{"batch_presence_aware", boolean},
-                                                    {"presence_sub", boolean},
-                                                    {"session"},
-                                                    {"cursors", json_object, presence_rule::optional,
-                                                     errc::invalid_arguments, errc::internal_error, cursor_values_max},
-                                                    {"simple_latest", boolean},
-                                                    {"no_latest", boolean},
-                                                    {"no_unreads", boolean},
-                                                    {"mpim_aware", boolean}};
+  static const std::vector<argument_spec> arguments{
+      {"batch_presence_aware", boolean}, {"presence_sub", boolean},  {"session"},
+      {"cursors", json_object},          {"simple_latest", boolean}, {"no_latest", boolean},
+      {"no_unreads", boolean},           {"mpim_aware", boolean}};
   static const std::vector<api_method> methods{
       {"rtm.connect", rate_tier::tier1, people, "rtm:stream", arguments, connect},
       {"rtm.start", rate_tier::tier1, people, "rtm:stream", arguments, start},
