@@ -17,6 +17,7 @@ namespace throng {
 namespace {
 
 constexpr std::size_t cursors_max = 20'000;
+constexpr std::size_t cursor_values_max = cursors_max * 4 + 1;  // each a name, an array, two numbers
 
 std::string to_hex(std::string_view bytes) {
   constexpr std::string_view digits = "0123456789abcdef";
@@ -38,7 +39,7 @@ std::optional<entity_key> stream_of(std::string_view name) {
 /// {"C1":[epoch,seq]}; what isn't that is refused as a whole: a client that resumes wrongly must hear it.
 result<> add_cursors(OpenSessionRequest& request, std::string_view json) {
   if (json.empty()) return done;
-  auto document = parse_json(json, {.values_max = cursors_max * 4 + 1});
+  auto document = parse_json(json, {.values_max = cursor_values_max});
   if (!document) return error{errc::invalid_arguments, "must be an object [json-pointer:/cursors]"};
   result<> outcome = done;
   document->root().for_each_member([&](std::string_view name, json_value position) {
@@ -190,10 +191,15 @@ task<result<>> start(api_call& call) {
 
 std::span<const api_method> rtm_methods() {
   using enum argument_kind;
-  static const std::vector<argument_spec> arguments{
-      {"batch_presence_aware", boolean}, {"presence_sub", boolean},  {"session"},
-      {"cursors", json_object},          {"simple_latest", boolean}, {"no_latest", boolean},
-      {"no_unreads", boolean},           {"mpim_aware", boolean}};
+  static const std::vector<argument_spec> arguments{{"batch_presence_aware", boolean},
+                                                    {"presence_sub", boolean},
+                                                    {"session"},
+                                                    {"cursors", json_object, presence_rule::optional,
+                                                     errc::invalid_arguments, errc::internal_error, cursor_values_max},
+                                                    {"simple_latest", boolean},
+                                                    {"no_latest", boolean},
+                                                    {"no_unreads", boolean},
+                                                    {"mpim_aware", boolean}};
   static const std::vector<api_method> methods{
       {"rtm.connect", rate_tier::tier1, people, "rtm:stream", arguments, connect},
       {"rtm.start", rate_tier::tier1, people, "rtm:stream", arguments, start},
