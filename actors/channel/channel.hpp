@@ -92,6 +92,8 @@ class channel final : public entity {
   task<std::vector<result<>>> ask_users(std::vector<user_id> users, message_ptr request);
   /// The channel is on these people's lists from `seq` on.
   task<result<>> list_for(std::vector<user_id> users, seq_t seq, bool is_quiet);
+  task<result<>> list_or_undo(std::vector<user_id> users, seq_t seq);
+  task<result<>> undo_members(std::vector<user_id> refused);
   task<result<>> unlist_for(user_id user, user_id by);
   message_ptr listing(seq_t seq, bool is_quiet) const;
   void add_member(channel_change& change, user_id user, user_id inviter);

@@ -11,6 +11,9 @@ namespace {
 
 std::string mention(user_id user) { return "<@" + to_text(user) + ">"; }
 
+/// The USER says that it won't ever list the channel as things are, not that it can't be reached.
+bool is_final_refusal(errc code) { return code == errc::restricted_action || code == errc::user_not_found; }
+
 /// Many asks with one answer. Held by its workers alone, so that it goes away with them.
 struct crowd {
   std::vector<user_id> users;
@@ -104,6 +107,32 @@ void channel::remove_member(channel_change& change, user_id user, user_id remove
   change.system_post(user, "channel_leave", std::move(text));
 }
 
+/// Their USERs will never list the channel: they were members for as long as it took to ask.
+task<result<>> channel::undo_members(std::vector<user_id> refused) {
+  auto change = begin();
+  for (auto user : refused)
+    if (state_.members().contains(user)) remove_member(change, user, {});
+  if (change.events().empty()) co_return done;
+  auto committed = co_await commit_change(std::move(change));
+  if (committed) tell_member_count();
+  if (!committed) co_return committed.failure();
+  co_return done;
+}
+
+/// As list_for(), of people who have joined: who can't be, isn't a member afterwards.
+task<result<>> channel::list_or_undo(std::vector<user_id> users, seq_t seq) {
+  auto request = listing(seq, false);
+  auto outcomes = co_await ask_users(users, std::move(request));
+  std::vector<user_id> refused;
+  for (std::size_t each = 0; each < users.size(); ++each)
+    if (!outcomes[each] && is_final_refusal(outcomes[each].code())) refused.push_back(users[each]);
+  auto undone = co_await undo_members(std::move(refused));
+  if (!undone) co_return undone;
+  auto failed = std::ranges::find_if_not(outcomes, &result<>::ok);
+  if (failed != outcomes.end()) co_return *failed;
+  co_return done;
+}
+
 task<result<ChannelReply>> channel::create(const CreateChannelRequest& request, const envelope&) {
   const auto& caller = request.caller();
   if (state_.exists()) co_return co_await open_again(request);
@@ -147,8 +176,14 @@ task<result<ChannelReply>> channel::create(const CreateChannelRequest& request, 
     listed.clear();
     if (state_.is_member(caller)) listed.push_back(creator);
   }
-  auto shown = co_await list_for(std::move(listed), before, false);
-  if (!shown) co_return shown.failure();
+  // A direct channel keeps its people: it is opened again when there is room.
+  if (is_direct) {
+    auto shown = co_await list_for(std::move(listed), before, false);
+    if (!shown) co_return shown.failure();
+  } else {
+    auto shown = co_await list_or_undo(std::move(listed), before);
+    if (!shown) co_return shown.failure();
+  }
   co_return describe(caller);
 }
 
@@ -193,7 +228,7 @@ task<result<ChannelReply>> channel::join(const JoinRequest& request, const envel
     tell_member_count();
   }
   std::vector<user_id> people(1, user);
-  auto listed = co_await list_for(std::move(people), before, false);
+  auto listed = co_await list_or_undo(std::move(people), before);
   if (!listed) co_return listed.failure();
   auto reply = describe(caller);
   reply.set_was_member(was_member);
@@ -264,11 +299,15 @@ task<result<InviteReply>> channel::invite(const InviteRequest& request, const en
   std::erase_if(listed, [&](user_id guest) { return !state_.members().contains(guest); });
   auto request_to_users = listing(before, false);
   auto outcomes = co_await ask_users(listed, std::move(request_to_users));
+  std::vector<user_id> refused;
   for (std::size_t each = 0; each < listed.size(); ++each) {
     auto is_known =
         std::ranges::any_of(reply.failures(), [&](const auto& f) { return f.user() == listed[each].value; });
-    if (!outcomes[each] && !is_known) fail(listed[each], outcomes[each].code());
+    if (outcomes[each]) continue;
+    if (is_final_refusal(outcomes[each].code())) refused.push_back(listed[each]);
+    if (!is_known) fail(listed[each], outcomes[each].code());
   }
+  if (auto undone = co_await undo_members(std::move(refused)); !undone) co_return undone.failure();
   *reply.mutable_channel() = state_.described();
   reply.set_is_member(state_.is_member(caller));
   co_return reply;

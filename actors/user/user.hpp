@@ -23,7 +23,7 @@ struct user_options {
   numbered_stream_options stream;
   duration ask_timeout = std::chrono::seconds(5);
   duration retry_delay = std::chrono::seconds(2);
-  std::size_t channels_max = 20'000;
+  std::size_t channels_max = 20'000;  // and as many direct ones that were never shown
   std::size_t channels_page_max = 20'000;
   std::size_t sessions_max = 50;
   std::size_t sessions_asked_max = 100;  // to make room for one more; the others' turn comes with the next
@@ -91,6 +91,9 @@ class user final : public entity {
   task<> retry_directory();
   task<> expire();
   void schedule();
+
+  // -- user_channels.cpp
+  bool is_list_full(bool is_listed) const;
 
   // -- user_sessions.cpp
   void end_sessions(const SignedOut& which);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The USER's list of channels.
+#include <algorithm>
+
 #include "actors/user/user.hpp"
 
 namespace throng {
@@ -32,6 +34,13 @@ result<UserChannelsReply> user::channels(const UserChannelsRequest& request, con
   return reply;
 }
 
+// What others made and never wrote to is counted by itself: nobody can fill the list of somebody else with it.
+bool user::is_list_full(bool is_listed) const {
+  if (channels_.size() < options_.channels_max) return false;
+  auto count = std::ranges::count_if(channels_, [&](const auto& each) { return each.second.is_listed == is_listed; });
+  return static_cast<std::size_t>(count) >= options_.channels_max;
+}
+
 task<result<Nothing>> user::add_channel(const AddChannelRequest& request, const envelope&) {
   if (auto exists = check_exists(); !exists) co_return exists.failure();
   channel_id channel{request.channel().id()};
@@ -42,7 +51,7 @@ task<result<Nothing>> user::add_channel(const AddChannelRequest& request, const 
     if (auto settled = co_await stream_.settled(); !settled) co_return settled.failure();
     co_return Nothing{};
   }
-  if (is_new && channels_.size() >= options_.channels_max)
+  if (is_new && is_list_full(is_shown))
     co_return error{errc::restricted_action, to_text(id()) + " is in as many channels as a person can be"};
   // What was said before she came isn't unread, but for a direct message, which is there because of it.
   bool is_direct = kind_of(channel) != channel_kind::channel;

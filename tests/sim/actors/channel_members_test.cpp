@@ -180,6 +180,31 @@ TEST_CASE("channel: a join that its USER didn't hear of is an error, and the nex
   CHECK(town.notes->lines[0].starts_with("12 listed 400"));
 }
 
+TEST_CASE("channel: whose list can't take the channel is no member when she hears of it") {
+  channel_town town;
+  town.notes->refusals[bob.value] = errc::restricted_action;
+  SUBCASE("by joining") { CHECK(town.refusal(joining(person(bob))) == errc::restricted_action); }
+  SUBCASE("by an invitation, which the others are not refused for") {
+    auto reply = town.node.must(key_of(plans), inviting(ann, {bob, eve}));
+    REQUIRE(reply.failures_size() == 1);
+    CHECK(reply.failures(0).user() == bob.value);
+    CHECK(static_cast<errc>(reply.failures(0).code()) == errc::restricted_action);
+    CHECK(reply.channel().member_count() == 2);
+    CHECK(is_member(town, eve));
+  }
+  SUBCASE("by being there when it was made") {
+    constexpr auto other = make_channel_id(900, channel_kind::channel);
+    CHECK(town.refusal(town.creation(other, false, {ann, bob}), other) == errc::restricted_action);
+    CHECK(town.node.must(key_of(other), town.creation(other)).channel().member_count() == 1);
+  }
+  CHECK_FALSE(is_member(town, bob));
+  town.node.crash_and_restart();
+  CHECK_FALSE(is_member(town, bob));
+  town.notes->refusals.clear();
+  town.join(bob);
+  CHECK(is_member(town, bob));
+}
+
 TEST_CASE("channel: who leaves is off the list before the answer, and leaving again is fine") {
   channel_town town;
   town.join(bob);

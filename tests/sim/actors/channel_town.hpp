@@ -20,6 +20,7 @@ inline constexpr channel_id plans = make_channel_id(400, channel_kind::channel);
 struct notebook {
   std::vector<std::string> lines;                 // "12 listed 400 at 3"
   std::map<std::uint64_t, int> deaf;              // user → how many of the next requests she refuses
+  std::map<std::uint64_t, errc> refusals;         // user → why she can't have one more channel on her list
   std::map<std::uint64_t, std::uint32_t> counts;  // channel → members, as the workspace was told last
 };
 using notebook_ptr = std::shared_ptr<notebook>;
@@ -43,6 +44,8 @@ class fake_user final : public entity {
     return Nothing();
   }
   result<Nothing> add(const AddChannelRequest& request, const envelope&) {
+    if (auto refusal = notes_->refusals.find(self().key().id); refusal != notes_->refusals.end())
+      return refusal->second;
     return note((request.is_quiet() ? "quietly listed " : "listed ") + std::to_string(request.channel().id()) + " at " +
                 std::to_string(request.seq()));
   }

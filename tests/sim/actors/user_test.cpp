@@ -170,6 +170,25 @@ TEST_CASE("user: a direct message from the other side is quiet until it is shown
   CHECK(town.refusal(key_of(town.bob), hide) == errc::channel_not_found);
 }
 
+TEST_CASE("user: what others open and never write to doesn't fill her list") {
+  people_options options;
+  options.user.channels_max = 3;
+  people_town town(options);
+  town.found();
+  auto bob = town.add("bob");  // in #general
+  auto listing = [](std::uint64_t id, bool is_quiet) {
+    AddChannelRequest request;
+    request.mutable_channel()->set_id(make_channel_id(id, is_quiet ? channel_kind::mpim : channel_kind::channel).value);
+    request.set_is_quiet(is_quiet);
+    return request;
+  };
+  for (std::uint64_t id : {500, 600, 700}) town.node.must(key_of(bob), listing(id, true));
+  CHECK(town.refusal(key_of(bob), listing(800, true)) == errc::restricted_action);
+  for (std::uint64_t id : {500, 600}) town.node.must(key_of(bob), listing(id, false));
+  CHECK(town.refusal(key_of(bob), listing(700, false)) == errc::restricted_action);
+  CHECK(town.list_of(bob).size() == 6);
+}
+
 TEST_CASE("user: knows which of her channels are private, also after a restart") {
   pair_town town;
   AddChannelRequest listing;
