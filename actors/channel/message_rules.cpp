@@ -29,9 +29,16 @@ bool is_author(const Message& message, const Caller& caller) {
 
 bool is_longer_than(std::string_view text, std::size_t chars_max) {
   if (text.size() <= chars_max) return false;
-  if (text.size() > chars_max * 4) return true;
-  auto chars = std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-  return static_cast<std::size_t>(chars) > chars_max;
+  constexpr std::array<std::string_view, 3> escapes{"&amp;", "&lt;", "&gt;"};
+  if (text.size() > chars_max * escapes[0].size()) return true;
+  std::size_t chars = 0;
+  for (std::size_t at = 0; at < text.size(); ++chars) {
+    auto rest = text.substr(at);
+    auto escape = std::ranges::find_if(escapes, [&](std::string_view each) { return rest.starts_with(each); });
+    at += escape != escapes.end() ? escape->size() : 1;
+    while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) ++at;
+  }
+  return chars > chars_max;
 }
 
 result<> check_content(const MessageData& data, const channel_limits& limits) {

@@ -12,7 +12,7 @@
 
 namespace throng {
 
-/// Counts characters, not bytes (UTF-8), and only where the bytes alone don't tell.
+/// Counts characters as the sender wrote them, not bytes (UTF-8): &amp; &lt; &gt; are one each.
 bool is_longer_than(std::string_view text, std::size_t chars_max);
 
 /// errc::no_text if it has no text, no blocks and no attachments; errc::msg_too_long.

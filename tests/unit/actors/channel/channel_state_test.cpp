@@ -187,6 +187,11 @@ TEST_CASE("channel state: a topic has at most 250 characters") {
   for (int each = 0; each < 250; ++each) longest += "\xC3\xA9";
   CHECK(code(state.may_describe(person(bob), longest)) == fine);
   CHECK(code(state.may_describe(person(bob), longest + "x")) == errc::too_long);
+  std::string escaped;
+  for (int each = 0; each < 83; ++each) escaped += "&amp;&lt;&gt;";
+  CHECK(code(state.may_describe(person(bob), escaped + "&")) == fine);
+  CHECK(code(state.may_describe(person(bob), escaped + "&q")) == errc::too_long);
+  CHECK(code(state.may_describe(person(bob), escaped + "&lt;&gt;")) == errc::too_long);
   CHECK(code(state.may_describe(person(bob), "")) == fine);
   CHECK(code(state.may_describe(person(eve), "x")) == errc::not_in_channel);
   CHECK(code(make_archived().may_describe(person(bob), "x")) == errc::is_archived);
