@@ -140,7 +140,9 @@ TEST_CASE("message rules: the reactions of all people to a message are bounded")
 TEST_CASE("message rules: a reaction's name is an emoji's name") {
   channel_limits limits;
   MessageData data;
-  for (std::string name : {"", "a b", "<b>", "Thumbs", "a\nb", std::string(200, 'x').c_str()}) {
+  const std::string much_too_long(200, 'x');
+  for (const std::string& name : {std::string(), std::string("a b"), std::string("<b>"), std::string("Thumbs"),
+                                  std::string("a\nb"), much_too_long}) {
     CAPTURE(name);
     CHECK(code(add_reaction(data, ann, name, limits)) == errc::invalid_name);
   }
