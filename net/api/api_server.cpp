@@ -30,6 +30,9 @@ http_response preflight() {
   return response;
 }
 
+/// So much later than its deadline a call is answered for it, so that its own answer, which says more, comes first.
+constexpr std::chrono::milliseconds late_answer_grace{500};
+
 http_response plain_error(unsigned status, std::string_view code) {
   http_response response;
   response.status = status;
@@ -178,8 +181,13 @@ std::vector<std::pair<std::string_view, const method_figures*>> api_server::figu
 }
 
 void api_server::handle(http_request request, http_responder responder) {
-  auto where = make_loop_executor(responder.loop());
+  auto& loop = responder.loop();
+  auto where = make_loop_executor(loop);
   auto shared = std::make_shared<http_responder>(std::move(responder));
+  // Asks end by themselves; a store that hangs is no reason to keep a client waiting. What it does later isn't told.
+  loop.after(services_.options.request_timeout + late_answer_grace, [late = std::weak_ptr(shared)] {
+    if (auto waiting = late.lock()) waiting->send(plain_error(200, "request_timeout"));
+  });
   handle(std::move(request), std::move(where), [shared](http_response response) { shared->send(std::move(response)); });
 }
 
