@@ -63,6 +63,8 @@ result<Nothing> presence::noted(bool has_room) {
 
 result<PresenceReply> presence::query(const PresenceQuery& request, const envelope&) {
   if (static_cast<std::size_t>(request.users_size()) > options_.query_users_max) return errc::too_many_users;
+  // Who asks is told what is. If that was not published yet, its end would never be either.
+  tell_changes();
   PresenceReply reply;
   for (auto user : request.users()) *reply.add_states() = state_of({user});
   return reply;
@@ -97,10 +99,14 @@ void presence::schedule() {
 
 void presence::wake() {
   wakes_at_ = steady_time::max();
+  tell_changes();
+  schedule();
+}
+
+void presence::tell_changes() {
   auto changes = users_.take_changes(self().now());
   publish(changes.away, false);
   publish(changes.active, true);
-  schedule();
 }
 
 void presence::publish(const std::vector<user_id>& users, bool is_active) {

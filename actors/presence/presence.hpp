@@ -44,6 +44,7 @@ class presence final : public entity {
   void publish(const std::vector<user_id>& users, bool is_active);
   result<Nothing> noted(bool has_room);
   void schedule();
+  void tell_changes();
 
   const presence_options& options_;  // the factory's, which outlives all entities
   presence_set users_;

@@ -10,7 +10,7 @@ import { Socket } from './support/socket.mjs';
 import { Throngd } from './support/throngd.mjs';
 import { createChannel, createWorkspace, installBot } from './support/workspace.mjs';
 
-const server = await Throngd.start({ settings: { presence: { flap_delay: '50ms' } } }); // it waits for a quick return
+const server = await Throngd.start({ settings: { presence: { flap_delay: '500ms' } } }); // it waits for a quick return
 const acme = await createWorkspace(server, 'acme', ['alice', 'bob', 'carol']);
 const { alice, bob, carol } = acme.people;
 const robot = await installBot(acme, 'robot');
