@@ -18,7 +18,7 @@ class retention {
  public:
   struct options {
     std::chrono::microseconds events_kept = std::chrono::hours(24 * 7);
-    std::size_t batch = 500;                  // events; about 3 ms of the writer
+    std::size_t batch = 500;                  // events; small, so that it holds up no commit for long (guess, not measured)
     std::chrono::milliseconds pause{60'000};  // ±25 %, so that nodes that started together part
   };
   struct figures {
