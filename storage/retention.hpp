@@ -18,7 +18,7 @@ class retention {
  public:
   struct options {
     std::chrono::microseconds events_kept = std::chrono::hours(24 * 7);
-    std::size_t batch = 500;                  // events; small, so that it holds up no commit for long (guess, not measured)
+    std::size_t batch = 500;                  // events; a guess: not to hold up commits for long
     std::chrono::milliseconds pause{60'000};  // ±25 %, so that nodes that started together part
   };
   struct figures {
