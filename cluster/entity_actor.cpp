@@ -99,7 +99,7 @@ class live_context final : public entity_context {
 
   void read_raw(std::function<void(store_reader*, errc)> work) override {
     jobs_->wait_began();
-    services_.readers.read([jobs = jobs_, work = std::move(work)](store_reader* reader, errc refused) {
+    services_.readers.read(keyspace_id(key()), [jobs = jobs_, work = std::move(work)](store_reader* reader, errc refused) {
       work(reader, refused);
       jobs->wait_ended();
     });

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "storage/model/assert.hpp"
+#include "storage/model/records.hpp"
 
 namespace throng {
 
@@ -31,14 +32,22 @@ channel_id derive_channel(const std::vector<std::uint64_t>& numbers, channel_kin
 
 }  // namespace
 
-std::uint64_t keyspace_id(std::uint64_t id) {
+ksid_t keyspace_id(std::uint64_t id) {
   char text[20];
   auto end = std::to_chars(text, text + sizeof text, id).ptr;
   // Vitess writes the hash in little-endian order and compares the bytes: as a big-endian number that is a byte swap.
   return __builtin_bswap64(XXH64(text, static_cast<std::size_t>(end - text), 0));
 }
 
-slot_id slot_of(entity_key key) { return {static_cast<std::uint16_t>(keyspace_id(key.id) >> (64 - slot_bits))}; }
+ksid_t keyspace_id(const token_hash& hash) {
+  ksid_t place = 0;
+  for (std::size_t i = 0; i < sizeof place; ++i) place = place << 8 | hash[i];
+  return place;
+}
+
+slot_id slot_of(ksid_t place) { return {static_cast<std::uint16_t>(place >> (64 - slot_bits))}; }
+slot_id slot_of(entity_key key) { return slot_of(keyspace_id(key)); }
+ksid_t first_ksid_of(slot_id slot) { return ksid_t{slot.value} << (64 - slot_bits); }
 
 bucket_id presence_bucket_of(user_id user) {
   return {1 + (keyspace_id(user.value) >> (64 - bucket_bits))};  // 1 to 1,024: 0 means "none"

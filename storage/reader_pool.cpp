@@ -64,7 +64,7 @@ class threaded_reader_pool final : public reader_pool {
   }
   ~threaded_reader_pool() override { threaded_reader_pool::stop(); }
 
-  void read(job work) override {
+  void read(ksid_t, job work) override {
     std::optional<errc> refused;
     {
       std::lock_guard lock(mutex_);
@@ -114,7 +114,7 @@ class pumped_reader_pool final : public manual_reader_pool {
  public:
   pumped_reader_pool(store& source, std::size_t waiting_max) : reader_(source.make_reader()), backlog_(waiting_max) {}
 
-  void read(job work) override {
+  void read(ksid_t, job work) override {
     if (auto refused = backlog_.add(work)) run(std::move(work), nullptr, *refused);
   }
   bool pump() override {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "storage/model/keyspace.hpp"
 #include "storage/store.hpp"
 
 namespace throng {
@@ -18,7 +19,9 @@ class reader_pool {
   using job = std::function<void(store_reader* reader, errc refused)>;
 
   virtual ~reader_pool() = default;
-  virtual void read(job work) = 0;  // any thread
+  /// Any thread. `near` is the keyspace id of the rows that are mostly read: with several shards the job runs on that
+  /// one's threads, so that a slow shard keeps only its own readers waiting. Reading others' rows works all the same.
+  virtual void read(ksid_t near, job work) = 0;
   virtual std::size_t waiting() const = 0;
   virtual void stop() = 0;  // runs what waits, then refuses
 };

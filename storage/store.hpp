@@ -86,8 +86,10 @@ class store {
   /// (errc::stale_epoch), or one of whose writes is refused (errc::conflict, errc::domain_taken,
   /// errc::request_too_large), leaves no trace, breaks its lineage, and doesn't disturb the units of others.
   /// An error of the whole (errc::storage_full, errc::service_unavailable) means that no unit was committed, and none of
-  /// them comes back later; a store that can't promise that ends the process instead of answering. When it returns,
-  /// what it calls committed survives kill −9 and power loss.
+  /// them comes back later; a store that can't promise that doesn't answer until it can, or ends the process. When it
+  /// returns, what it calls committed survives kill −9 and power loss.
+  /// errc::wrong_owner is an error of the whole too: this store is one shard, and it no longer (or not yet) takes writes
+  /// of its range, because it is being resharded: the units belong to another shard as soon as the topology says so.
   virtual result<std::vector<result<>>> commit(std::span<const commit_unit> units) = 0;
 
   /// Takes a slot for `epoch`: from its return on, units with a smaller epoch are refused. errc::stale_epoch if the

@@ -2,7 +2,7 @@
 // Any entity's state as JSON, by Protobuf reflection: ids and ts as people know them, secrets masked. Pure.
 #pragma once
 
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 namespace google::protobuf {
 class Message;

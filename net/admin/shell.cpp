@@ -439,7 +439,7 @@ void shell::find(const shell_words& words, io_loop&, answer reply) {
   }
   auto name = words.arguments[0];
   if (name.starts_with('#') || name.starts_with('@')) name.erase(0, 1);
-  services_.readers.read([name, node = services_.node, reply](store_reader* reader, errc refused) {
+  services_.readers.read(0, [name, node = services_.node, reply](store_reader* reader, errc refused) {
     auto found = reader ? find_by_name(*reader, name, node) : result<shell_table>(refused);
     reply(found ? table_reply(*found) : failure_reply(found.failure()));
   });

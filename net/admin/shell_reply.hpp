@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 #include "storage/model/result.hpp"
 
 namespace throng {

@@ -12,8 +12,8 @@
 #include "net/api/argument_kinds.hpp"
 #include "net/api/caller.hpp"
 #include "net/api/method.hpp"
-#include "net/render/json.hpp"
 #include "net/render/message.hpp"
+#include "storage/json/json.hpp"
 
 namespace throng {
 
@@ -86,13 +86,14 @@ class api_call {
   task<std::vector<result<std::shared_ptr<const reply_of_t<Request>>>>> ask_all(
       std::vector<std::pair<entity_key, Request>> requests);
 
-  /// Runs `query` on a reader thread.
+  /// Runs `query` on a reader thread of the shard that has `near`.
   template <class Value>
-  task<result<Value>> read(std::function<result<Value>(store_reader&)> query) {
+  task<result<Value>> read(ksid_t near, std::function<result<Value>(store_reader&)> query) {
     co_return co_await await_callback<result<Value>>(where, [&](std::function<void(result<Value>)> answer) {
-      services.readers.read([query = std::move(query), answer = std::move(answer)](store_reader* reader, errc refused) {
-        answer(reader ? query(*reader) : result<Value>(refused));
-      });
+      services.readers.read(near,
+                            [query = std::move(query), answer = std::move(answer)](store_reader* reader, errc refused) {
+                              answer(reader ? query(*reader) : result<Value>(refused));
+                            });
     });
   }
   /// Rows that no entity owns (tokens, apps).

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 namespace throng {
 

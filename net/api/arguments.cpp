@@ -6,7 +6,7 @@
 #include "net/api/base64.hpp"
 #include "net/api/form.hpp"
 #include "net/api/utf8.hpp"
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 namespace throng {
 

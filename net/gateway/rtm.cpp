@@ -9,7 +9,7 @@
 #include "actors/protocol.hpp"
 #include "net/api/escaping.hpp"
 #include "net/render/event.hpp"
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 namespace throng {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 #include "storage/model/ids.hpp"
 #include "storage/model/time.hpp"
 

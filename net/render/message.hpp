@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "net/render/bots.hpp"
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 namespace throng {
 

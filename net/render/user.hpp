@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 namespace throng {
 

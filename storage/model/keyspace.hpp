@@ -12,9 +12,13 @@
 
 namespace throng {
 
+/// A keyspace id: where a row or an entity belongs. The first 8 bytes of Vitess's, as a big-endian number, so that
+/// comparing numbers compares bytes.
+using ksid_t = std::uint64_t;
+
 /// The value Vitess's `xxhash` vindex computes for an integer: XXH64 (seed 0) of its decimal digits, as 8 bytes in
-/// little-endian order; returned as the big-endian number of these bytes, so that comparing numbers compares bytes.
-std::uint64_t keyspace_id(std::uint64_t id);
+/// little-endian order.
+ksid_t keyspace_id(std::uint64_t id);
 
 /// The entities that can be placed on a node. The numbers are stored and sent: never reuse one.
 enum class entity_kind : std::uint8_t { channel = 1, session = 2, presence = 3, workspace = 4, user = 5 };
@@ -42,6 +46,10 @@ struct slot_id {
 inline constexpr std::uint32_t slot_count = 4096;
 /// The first 12 bits of the keyspace id.
 slot_id slot_of(entity_key key);
+slot_id slot_of(ksid_t place);
+inline ksid_t keyspace_id(entity_key key) { return keyspace_id(key.id); }
+/// The first keyspace id of a slot. A slot never straddles shards, so this tells the shard of all of it.
+ksid_t first_ksid_of(slot_id slot);
 
 /// How often the ownership of a slot has changed; the larger one wins.
 using epoch_t = std::uint64_t;

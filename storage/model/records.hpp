@@ -107,6 +107,8 @@ struct thread_summary {
 
 /// SHA-256 of a token. Tokens themselves are never stored.
 using token_hash = std::array<std::uint8_t, 32>;
+/// What Vitess's `binary` vindex makes of it: its first 8 bytes.
+ksid_t keyspace_id(const token_hash& hash);
 
 enum class token_type : std::uint8_t { user = 1, bot = 2, app = 3 };
 

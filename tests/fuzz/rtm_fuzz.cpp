@@ -6,7 +6,7 @@
 #include <cstdlib>
 
 #include "net/gateway/rtm_frame.hpp"
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -3,7 +3,7 @@
 
 #include <cctype>
 
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 #include "tools/throngbench/websocket_frames.hpp"
 
 namespace throng {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 namespace throng {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 namespace throng {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 namespace throng {
 

@@ -3,7 +3,7 @@
 
 #include "net/api/scopes.hpp"
 #include "net/api/utf8.hpp"
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 namespace throng {
 

@@ -38,7 +38,7 @@ task<result<>> revoke(api_call& call) {
   std::function<result<token_record>(store_reader&)> query = [hash](store_reader& reader) {
     return reader.token(hash);
   };
-  auto row = co_await call.read<token_record>(std::move(query));
+  auto row = co_await call.read<token_record>(keyspace_id(hash), std::move(query));
   if (!row) co_return row.failure();
   row->is_revoked = true;
   write_op op = put_token{*row};

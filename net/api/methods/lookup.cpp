@@ -90,6 +90,7 @@ task<result<std::optional<UserChannel>>> listed_channel(api_call& call, channel_
 
 task<result<std::vector<ChannelData>>> read_channels(api_call& call, std::vector<channel_id> ids) {
   if (ids.empty()) co_return std::vector<ChannelData>{};
+  const auto near = keyspace_id(ids.front().value);
   std::function<result<std::vector<ChannelData>>(store_reader&)> query =
       [ids = std::move(ids)](store_reader& reader) -> result<std::vector<ChannelData>> {
     std::vector<ChannelData> channels;
@@ -102,7 +103,7 @@ task<result<std::vector<ChannelData>>> read_channels(api_call& call, std::vector
     }
     return channels;
   };
-  co_return co_await call.read<std::vector<ChannelData>>(std::move(query));
+  co_return co_await call.read<std::vector<ChannelData>>(near, std::move(query));
 }
 
 std::string direct_people::mpim_name(const ChannelData& channel) const {

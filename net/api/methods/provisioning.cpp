@@ -30,7 +30,7 @@ task<result<>> teams_list(api_call& call) {
   const auto size = page_limit(call, 100);
   std::function<result<std::vector<workspace_record>>(store_reader&)> query =
       [after = *start, size](store_reader& from) { return from.workspaces(team_id{after}, size + 1); };
-  auto rows = co_await call.read<std::vector<workspace_record>>(std::move(query));
+  auto rows = co_await call.read<std::vector<workspace_record>>(0, std::move(query));
   if (!rows) co_return rows.failure();
   const bool has_more = rows->size() > size;
   if (has_more) rows->resize(size);
@@ -228,7 +228,7 @@ task<result<>> apps_install(api_call& call) {
   const auto id = call.args.app("app_id");
   const auto team = call.args.team("team_id");
   std::function<result<app_record>(store_reader&)> query = [id](store_reader& from) { return from.app(id); };
-  auto row = co_await call.read<app_record>(std::move(query));
+  auto row = co_await call.read<app_record>(keyspace_id(id.value), std::move(query));
   if (!row) co_return row.code() == errc::not_found ? error{errc::invalid_app_id, {}} : row.failure();
   AppData app;
   if (!app.ParseFromString(row->data)) co_return error{errc::internal_error, "an app's row can't be read"};

@@ -30,11 +30,11 @@ TEST_CASE("reader pool: a job reads on a thread of the pool, each with a reader 
   std::promise<store_reader*> first, second;
   auto first_reader = first.get_future().share(), second_reader = second.get_future().share();
   std::promise<std::string> found;
-  pool->read([&](store_reader* reader, errc) {
+  pool->read(0, [&](store_reader* reader, errc) {
     first.set_value(reader);
     second_reader.wait();
   });
-  pool->read([&](store_reader* reader, errc) {
+  pool->read(0, [&](store_reader* reader, errc) {
     second.set_value(reader);
     first_reader.wait();
     found.set_value(reader->user({7})->data);
@@ -50,17 +50,17 @@ TEST_CASE("reader pool: past its bound a job is told so at once") {
   auto pool = make_reader_pool(*source, 1, 2);
   std::promise<void> is_running, may_end;
   auto end = may_end.get_future().share();
-  pool->read([&](store_reader*, errc) {
+  pool->read(0, [&](store_reader*, errc) {
     is_running.set_value();
     end.wait();
   });
   is_running.get_future().wait();
   std::atomic<int> read = 0;
-  for (int i = 0; i < 2; ++i) pool->read([&](store_reader* reader, errc) { read += reader != nullptr; });
+  for (int i = 0; i < 2; ++i) pool->read(0, [&](store_reader* reader, errc) { read += reader != nullptr; });
   CHECK(pool->waiting() == 2);
   errc refused{};
   auto caller = std::this_thread::get_id();
-  pool->read([&](store_reader* reader, errc why) {
+  pool->read(0, [&](store_reader* reader, errc why) {
     CHECK(reader == nullptr);
     CHECK(std::this_thread::get_id() == caller);
     refused = why;
@@ -69,7 +69,7 @@ TEST_CASE("reader pool: past its bound a job is told so at once") {
   may_end.set_value();
   pool->stop();
   CHECK(read == 2);  // stop ran what waited
-  pool->read([&](store_reader* reader, errc why) {
+  pool->read(0, [&](store_reader* reader, errc why) {
     CHECK(reader == nullptr);
     refused = why;
   });
@@ -89,7 +89,7 @@ TEST_CASE("reader pool: reads run beside the writer and see what was committed b
     row.seq = static_cast<seq_t>(number);
     std::vector<commit_unit> units{{{}, {insert_message{row}}}};
     REQUIRE(source->commit(units).ok());
-    pool->read([&, number](store_reader* reader, errc) {
+    pool->read(0, [&, number](store_reader* reader, errc) {
       auto end = reader->end_of(key_of(channel_id{4}));
       wrong += !end || end->seq < static_cast<seq_t>(number);
       ++answered;
@@ -112,15 +112,15 @@ TEST_CASE("reader pool: the manual one runs a job a pump, and its bounds are the
     outcomes.push_back(user ? errc{} : user.code());
   };
   source.reads.fail(2);
-  for (int i = 0; i < 3; ++i) pool->read(job);
+  for (int i = 0; i < 3; ++i) pool->read(0, job);
   CHECK(outcomes == std::vector{errc::overloaded});
   CHECK(pool->pump());
   CHECK(pool->pump());
   CHECK_FALSE(pool->pump());
   CHECK(outcomes == std::vector{errc::overloaded, errc{}, errc::service_unavailable});
-  pool->read(job);
+  pool->read(0, job);
   pool->stop();
-  pool->read(job);
+  pool->read(0, job);
   CHECK(outcomes == std::vector{errc::overloaded, errc{}, errc::service_unavailable, errc{}, errc::stopping});
 }
 

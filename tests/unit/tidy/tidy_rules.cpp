@@ -37,6 +37,7 @@ const std::array doors{
     door{"sqlite3", "SQLite", [](string_view, string_view path) { return path.starts_with("storage/sqlite/"); }},
     door{"mysql", "MySQL", [](string_view, string_view path) { return path.starts_with("storage/mysql/"); }},
     door{"cppconn/", "MySQL", [](string_view, string_view path) { return path.starts_with("storage/mysql/"); }},
+    door{"rapidjson/", "RapidJSON", [](string_view, string_view path) { return path == "storage/json/json_parse.cpp"; }},
     door{"caf/", "CAF",
          [](string_view folder, string_view path) {
            return folder == "cluster" || folder == "actors" || folder == "tools" || path.starts_with("net/gateway");

@@ -9,7 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "actors/protocol.hpp"
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 using namespace throng;
 using namespace std::chrono_literals;

@@ -8,7 +8,7 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 #include "storage/model/assert.hpp"
 
 namespace throng {

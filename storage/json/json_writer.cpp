@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cstring>
 
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 namespace throng {
 

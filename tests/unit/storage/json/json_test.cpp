@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/render/json.hpp"
+#include "storage/json/json.hpp"
 
 #include <limits>
 #include <random>

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// One shard on MySQL or MariaDB servers, as a STORE. It asks the SHARD DIRECTORY where the shard's primary is, follows
+// it through a failover, and resolves what it can't know by reading back:
+//
+//   commit(units) ─► START TRANSACTION · guard row (generation, frozen?) · marker row · rows · COMMIT
+//        lost before COMMIT was sent ─► nothing happened: again, on whoever is primary then
+//        lost after it was sent      ─► is the marker of this batch there? yes: committed; no: again. Until known.
+//
+// While there is no primary, commit() waits for one up to commit_patience and then answers errc::service_unavailable
+// (nothing was committed). An unknown outcome is never answered.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "storage/mysql/mysql_connection.hpp"
+#include "storage/store.hpp"
+#include "storage/topology/shard_directory.hpp"
+
+namespace throng {
+
+struct mysql_options {
+  mysql::connect_options connect;  // the application's account; it has no SUPER, so that read_only stops it
+  std::chrono::milliseconds commit_patience{10'000};
+  std::chrono::milliseconds read_patience{2'000};
+  unsigned lock_retries_max = 20;  // of a batch after deadlocks
+};
+
+/// Makes the database and its tables where they are missing and brings the schema up to date (on the primary). Errors,
+/// in one sentence that names the server: no connection, wrong credentials, a schema newer than this program, a
+/// database that is another program's, another shard's data.
+result<std::unique_ptr<store>> open_mysql_store(const shard_directory& shards, key_range range,
+                                                const mysql_options& options);
+
+/// The text of the tables of one shard, for operators and vtctldclient.
+std::string mysql_schema_sql();
+
+}  // namespace throng

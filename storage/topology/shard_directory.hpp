@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// SHARD DIRECTORY: this node's current SHARD MAP, kept fresh by a watch on the topology store.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "storage/model/time.hpp"
+#include "storage/topology/shard_map.hpp"
+
+namespace throng {
+
+/// Any thread.
+class shard_directory {
+ public:
+  using map_ptr = std::shared_ptr<const shard_map>;
+  using listener = std::function<void(map_ptr)>;
+
+  virtual ~shard_directory() = default;
+  virtual map_ptr current() const = 0;  // never null
+  /// Blocks until current() isn't `seen` any more, or until `at_most` has passed; the then current one.
+  virtual map_ptr wait_for_change(const map_ptr& seen, std::chrono::milliseconds at_most) const = 0;
+  /// Called with each new map, on the watch's thread; must not block. Ends with the handle.
+  virtual std::unique_ptr<topology_store::handle> listen(listener changed) = 0;
+};
+
+/// Reads the topology, and registers `bootstrap` (text as storage.mysql.shards has it, "-80=h:1,h:2 80-=h:3,h:4", the
+/// first server of a shard being its first primary) if the topology knows no shard of `keyspace` yet. Errors: a
+/// bootstrap that can't be parsed, overlaps or gaps (the same as shard_map::make), no shards at all.
+result<std::unique_ptr<shard_directory>> open_shard_directory(topology_store& topology, std::string keyspace,
+                                                              const std::string& bootstrap);
+/// For tests: the map is what set() was last given.
+class fixed_shard_directory : public shard_directory {
+ public:
+  virtual void set(shard_map map) = 0;
+};
+std::unique_ptr<fixed_shard_directory> make_fixed_shard_directory(shard_map map);
+
+}  // namespace throng
