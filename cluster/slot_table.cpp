@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "cluster/proto/cluster.pb.h"
+#include "storage/model/assert.hpp"
+
 namespace throng {
 
 std::size_t slot_table::owned_by(node_index node) const {
@@ -27,6 +30,54 @@ std::vector<fence> slot_table::fences_of(node_index node) const {
   for (std::uint16_t slot = 0; slot < slot_count; ++slot)
     if (owners_[slot].node == node) fences.push_back({slot_id{slot}, owners_[slot].epoch});
   return fences;
+}
+
+slot_table slot_table::after(std::span<const slot_move> moves) const {
+  auto next = *this;
+  ++next.version_;
+  for (const auto& each : moves) {
+    auto& place = next.owners_[each.slot.value];
+    THRONG_ASSERT(place.node == each.from);
+    place.node = each.to;
+    ++place.epoch;
+  }
+  return next;
+}
+
+std::vector<slot_move> slot_table::moves_to(const slot_table& next) const {
+  std::vector<slot_move> moves;
+  for (std::uint16_t slot = 0; slot < slot_count; ++slot)
+    if (owners_[slot].node != next.owners_[slot].node)
+      moves.push_back({slot_id{slot}, owners_[slot].node, next.owners_[slot].node});
+  return moves;
+}
+
+std::string slot_table::encode() const {
+  SlotTable message;
+  message.set_version(version_);
+  for (const auto& each : owners_) {
+    message.add_nodes(each.node.value);
+    message.add_epochs(each.epoch);
+  }
+  return message.SerializeAsString();
+}
+
+result<slot_table> slot_table::decode(std::string_view bytes) {
+  SlotTable message;
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return error{errc::invalid_arguments, "not a slot table"};
+  if (message.nodes_size() != int{slot_count} || message.epochs_size() != int{slot_count})
+    return error{errc::invalid_arguments, "a slot table of " + std::to_string(message.nodes_size()) + " nodes and " +
+                                              std::to_string(message.epochs_size()) + " epochs"};
+  slot_table table;
+  table.version_ = message.version();
+  for (int slot = 0; slot < int{slot_count}; ++slot) {
+    if (message.nodes(slot) > UINT16_MAX)
+      return error{errc::invalid_arguments, "node " + std::to_string(message.nodes(slot)) + " can't be"};
+    table.owners_[static_cast<std::size_t>(slot)] = {{static_cast<std::uint16_t>(message.nodes(slot))},
+                                                     message.epochs(slot)};
+  }
+  return table;
 }
 
 }  // namespace throng

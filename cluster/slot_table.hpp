@@ -5,18 +5,30 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/envelope.hpp"
 #include "storage/model/records.hpp"
+#include "storage/model/result.hpp"
 
 namespace throng {
+
+struct slot_move {
+  slot_id slot;
+  node_index from;  // 0: nobody had it
+  node_index to;
+  friend bool operator==(const slot_move&, const slot_move&) = default;
+};
 
 class slot_table {
  public:
   struct owner {
     node_index node;  // 0: nobody
     epoch_t epoch = 0;
+    friend bool operator==(const owner&, const owner&) = default;
   };
 
   std::uint64_t version() const noexcept { return version_; }
@@ -25,6 +37,19 @@ class slot_table {
 
   /// A table in which `node` owns every slot, each one epoch above what `fences` says it had.
   static slot_table single_node(node_index node, const std::vector<fence>& fences);
+  /// The next version: each moved slot has its new owner, one epoch above. Epochs never fall, so undoing a move is
+  /// another move. REQUIRES: every `from` is the owner.
+  slot_table after(std::span<const slot_move> moves) const;
+  /// The slots whose owner differs, as the moves from this table to `next`.
+  std::vector<slot_move> moves_to(const slot_table& next) const;
+
+  /// As the topology store keeps it (cluster/proto/cluster.proto); about 12 KB.
+  std::string encode() const;
+  /// Errors: errc::invalid_arguments for bytes that are no table of slot_count slots.
+  static result<slot_table> decode(std::string_view bytes);
+
+  friend bool operator==(const slot_table&, const slot_table&) = default;
+
   /// What a store's raise_fences() needs to know of the slots that `node` owns.
   std::vector<fence> fences_of(node_index node) const;
 
