@@ -17,7 +17,7 @@ namespace throng {
 inline constexpr std::size_t operator""_KiB(unsigned long long n) { return static_cast<std::size_t>(n) << 10; }
 inline constexpr std::size_t operator""_MiB(unsigned long long n) { return static_cast<std::size_t>(n) << 20; }
 
-enum class storage_kind : std::uint8_t { sqlite };
+enum class storage_kind : std::uint8_t { sqlite, mysql };
 enum class topology_kind : std::uint8_t { embedded };
 enum class log_format : std::uint8_t { text, json };
 
@@ -50,6 +50,32 @@ struct configuration {
     std::size_t waiting_units_max = 100'000;
     std::size_t waiting_bytes_max = 256_MiB;
     duration events_kept = std::chrono::hours(24 * 7);
+
+    struct mysql_t {
+      std::string shards;  // "-80=host:port,host:port 80-=…" for a topology that knows none yet
+      std::string database = "throng";
+      std::string vschema;  // empty: what config/vschema.json says
+      bool vtgate = false;
+      std::string user = "throng";
+      std::string password;  // secret: from THRONG_STORAGE_MYSQL_PASSWORD, or from password_file
+      std::string password_file;
+      bool supervise = true;
+      std::string admin_user = "throng_admin";
+      std::string admin_password;  // secret, as above
+      std::string admin_password_file;
+      std::size_t lanes = 2;
+      duration read_wait_max = std::chrono::seconds(5);
+      duration hold_max = std::chrono::seconds(10);
+      duration start_patience = std::chrono::seconds(30);
+      duration connect_timeout = std::chrono::seconds(2);
+      duration statement_timeout = std::chrono::seconds(5);
+      duration commit_patience = std::chrono::seconds(10);
+      duration read_patience = std::chrono::seconds(2);
+      std::size_t ackers_min = 1;
+      duration ping_interval = std::chrono::milliseconds(50);
+      std::size_t failures_to_act = 3;
+      friend bool operator==(const mysql_t&, const mysql_t&) = default;
+    } mysql;
     friend bool operator==(const storage_t&, const storage_t&) = default;
   } storage;
 

@@ -10,6 +10,8 @@ namespace throng {
 
 namespace {
 
+std::string_view last_word(std::string_view key) { return key.substr(key.rfind('.') + 1); }
+
 /// Levenshtein's distance, one row at a time.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -37,8 +39,7 @@ std::string suggestion(const std::vector<field>& all, std::string_view key) {
   std::size_t best_distance = 3;  // two typing errors; more is a different word
   for (const auto& candidate : all) {
     auto distance = edit_distance(candidate.key, key);
-    auto name = candidate.key.substr(candidate.key.find('.') + 1);
-    if (name == key.substr(key.find('.') + 1)) distance = std::min<std::size_t>(distance, 2);  // in another section
+    if (last_word(candidate.key) == last_word(key)) distance = std::min<std::size_t>(distance, 2);  // another section's
     if (distance < best_distance) best = &candidate, best_distance = distance;
   }
   return best ? " (did you mean " + std::string(best->key) + "?)" : std::string();

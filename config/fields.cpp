@@ -28,6 +28,10 @@ field time(std::string_view key, duration& member, duration min, duration max, s
   return {key, &member, doc, static_cast<std::uint64_t>(min.count()), static_cast<std::uint64_t>(max.count())};
 }
 
+field secret(std::string_view key, std::string& member, std::uint64_t min, std::string_view doc) {
+  return {key, &member, doc, min, 256, field_unit::none, true};
+}
+
 field address(std::string_view key, host_port& member, std::string_view doc) { return {key, &member, doc}; }
 
 template <class Enum>
@@ -52,14 +56,37 @@ std::vector<field> fields(configuration& c) {
     text("tls.certificate", c.tls.certificate, 0, path_chars_max, "PEM file with the certificate chain for the client port. Empty: plain HTTP, for use behind a proxy or on one machine."),
     text("tls.key", c.tls.key, 0, path_chars_max, "PEM file with the certificate's private key; goes with tls.certificate."),
 
-    choice("storage.kind", c.storage.kind, {"sqlite"}, "Which store keeps the rows. sqlite: one file on this node."),
+    choice("storage.kind", c.storage.kind, {"sqlite", "mysql"}, "Which store keeps the rows. sqlite: one file on this node. mysql: shards of MySQL or MariaDB servers, see storage.mysql."),
     text("storage.file", c.storage.file, 1, path_chars_max, "The SQLite file, below `data` unless it is an absolute path."),
-    count("storage.readers", c.storage.readers, 1, 64, "Threads that read from the store. More: more reads at once, one more descriptor set and page cache each. Fewer: history waits behind history."),
-    count("storage.reads_waiting_max", c.storage.reads_waiting_max, 1, 1'000'000, "Reads that may wait for a reader; past it a request is answered `overloaded`. More: longer waits in a rush. Fewer: earlier refusals."),
+    count("storage.readers", c.storage.readers, 1, 64, "Threads that read from the store; with mysql, from each shard. More: more reads at once, one more connection (sqlite: descriptors and page cache) each. Fewer: history waits behind history."),
+    count("storage.reads_waiting_max", c.storage.reads_waiting_max, 1, 1'000'000, "Reads that may wait for a reader (of one shard); past it a request is answered `overloaded`. More: longer waits in a rush. Fewer: earlier refusals."),
     count("storage.batch_units_max", c.storage.batch_units_max, 1, 10'000, "Writes in one transaction. More: more posts a second under load, each waiting longer. Fewer: the opposite."),
-    count("storage.waiting_units_max", c.storage.waiting_units_max, 1, 10'000'000, "Writes that may wait for a commit; past it a post is answered `overloaded`. More: more memory and longer waits when the disk is slow."),
+    count("storage.waiting_units_max", c.storage.waiting_units_max, 1, 10'000'000, "Writes that may wait for a commit (of one shard); past it a post is answered `overloaded`. More: more memory and longer waits when the disk is slow."),
     bytes("storage.waiting_bytes_max", c.storage.waiting_bytes_max, 1_MiB, 64ull << 30, "Bytes of such waiting writes; the same rule. More: a slow disk may cost that much memory. Less: earlier refusals."),
     time("storage.events_kept", c.storage.events_kept, 1h, 24h * 3650, "How long the event log is kept, from which a client catches up after a long absence. More: a larger file. Less: clients that were away longer get a gap and fetch history."),
+
+    text("storage.mysql.shards", c.storage.mysql.shards, 0, 16'384, "The servers of each shard, as \"-80=10.0.0.1:3306,10.0.0.2:3306 80-=10.0.0.3:3306,10.0.0.4:3306\": ranges of keyspace ids, and for each its servers, the first primary first. One shard: \"-=10.0.0.1:3306\". Read only when the topology knows no shards yet; from then on it knows better, through failovers and resharding. With vtgate: the address of the vtgate."),
+    text("storage.mysql.database", c.storage.mysql.database, 1, 64, "The database on each server, which is also the keyspace's name in the topology and in Vitess."),
+    text("storage.mysql.vschema", c.storage.mysql.vschema, 0, path_chars_max, "VSchema file in Vitess's JSON format: which column and vindex route each table. Empty: what config/vschema.json says. Never change it for data that is there."),
+    flag("storage.mysql.vtgate", c.storage.mysql.vtgate, "true: `shards` is one vtgate, and failover and resharding are Vitess's work. false: the servers are talked to directly."),
+    text("storage.mysql.user", c.storage.mysql.user, 1, 80, "The account that reads and writes rows. It must not have SUPER or READ_ONLY ADMIN, which would let it write to a server that isn't the primary any more."),
+    secret("storage.mysql.password", c.storage.mysql.password, 0, "The account's password; only from THRONG_STORAGE_MYSQL_PASSWORD, never in a file: there is password_file."),
+    text("storage.mysql.password_file", c.storage.mysql.password_file, 0, path_chars_max, "File whose first line is the password, for mode 0600. Empty: THRONG_STORAGE_MYSQL_PASSWORD, or none."),
+    flag("storage.mysql.supervise", c.storage.mysql.supervise, "Whether this node watches the shards' servers, promotes a replica when a primary dies, and reshards, by the admin account. false: something else does."),
+    text("storage.mysql.admin_user", c.storage.mysql.admin_user, 1, 80, "The account for that: replication, promotion, and tables and triggers of a reshard. The servers replicate with it too."),
+    secret("storage.mysql.admin_password", c.storage.mysql.admin_password, 0, "The admin account's password; only from THRONG_STORAGE_MYSQL_ADMIN_PASSWORD, never in a file: there is admin_password_file."),
+    text("storage.mysql.admin_password_file", c.storage.mysql.admin_password_file, 0, path_chars_max, "File whose first line is the admin account's password, for mode 0600. Empty: THRONG_STORAGE_MYSQL_ADMIN_PASSWORD, or none."),
+    count("storage.mysql.lanes", c.storage.mysql.lanes, 1, 16, "Threads that commit to each shard, a connection each. 2 commit a quarter more than 1 under load; more gain nothing."),
+    time("storage.mysql.read_wait_max", c.storage.mysql.read_wait_max, 10ms, 10min, "How long a read may wait for a reader of its shard before it is refused as `overloaded`. More: patience with a slow shard. Less: earlier refusals."),
+    time("storage.mysql.hold_max", c.storage.mysql.hold_max, 100ms, 10min, "How long writes are held while a reshard switches their shard; then they fail. A switch takes well under a second."),
+    time("storage.mysql.start_patience", c.storage.mysql.start_patience, 0ms, 24h, "How long the start waits for shards that are away before it gives up and names them."),
+    time("storage.mysql.connect_timeout", c.storage.mysql.connect_timeout, 1s, 60s, "How long making a connection may take; whole seconds. More: patience with a slow network. Less: a dead server is noticed sooner."),
+    time("storage.mysql.statement_timeout", c.storage.mysql.statement_timeout, 1s, 10min, "How long one statement may take before its connection is given up; whole seconds. More: patience with a slow disk. Less: a hanging server is noticed sooner."),
+    time("storage.mysql.commit_patience", c.storage.mysql.commit_patience, 100ms, 10min, "How long a write waits for its shard to have a primary before it fails. It should outlast a failover."),
+    time("storage.mysql.read_patience", c.storage.mysql.read_patience, 100ms, 10min, "The same for a read, which somebody waits for."),
+    count("storage.mysql.ackers_min", c.storage.mysql.ackers_min, 0, 16, "Replicas that must be able to confirm writes for a shard with more than one server to take them. 1: nothing acknowledged is lost with the primary, and a primary whose replicas are all away stands still. 0: it goes on alone, and the shard's record says so."),
+    time("storage.mysql.ping_interval", c.storage.mysql.ping_interval, 10ms, 60s, "How often each server is looked at. Less: a dead primary is noticed sooner, for more queries."),
+    count("storage.mysql.failures_to_act", c.storage.mysql.failures_to_act, 1, 100, "Looks that must fail in a row before a primary counts as dead. More: fewer needless failovers. Fewer: faster ones."),
 
     choice("topology.kind", c.topology.kind, {"embedded"}, "Who says which node owns what. embedded: this node is alone and owns all."),
 
@@ -132,7 +159,7 @@ std::vector<field> fields(configuration& c) {
     choice("log.format", c.log.format, {"text", "json"}, "One line an event on standard error: text for people, json for machines."),
     count("log.waiting_lines_max", c.log.waiting_lines_max, 16, 10'000'000, "Lines that may wait when standard error is slow; then debug goes first, info next, and what was dropped is counted. More: more memory, fewer gaps."),
 
-    {"admin.token", &c.admin.token, "The admin token; only from THRONG_ADMIN_TOKEN, never in a file.", 16, 256, field_unit::none, true},
+    secret("admin.token", c.admin.token, 16, "The admin token; only from THRONG_ADMIN_TOKEN, never in a file."),
     text("admin.token_file", c.admin.token_file, 1, path_chars_max, "Where the admin token is kept (mode 0600), below `data` unless absolute; made on first start, unless THRONG_ADMIN_TOKEN gives one."),
   };
 }
@@ -142,6 +169,7 @@ std::string_view section_doc(std::string_view section) {
   if (section == "listen") return "Addresses as HOST:PORT; port 0 picks a free one and prints it in the ready line.";
   if (section == "tls") return "TLS on the client port.";
   if (section == "storage") return "What is kept, and the queue before it.";
+  if (section == "storage.mysql") return "Only for storage.kind mysql.";
   if (section == "topology") return "Which nodes there are.";
   if (section == "scheduler") return "The threads that run actors.";
   if (section == "gateway") return "Connections of clients.";

@@ -25,7 +25,7 @@ enum class field_unit : std::uint8_t { none, bytes };
 
 /// One setting of one configuration: where its value is, what it may be, and what it does.
 struct field {
-  std::string_view key;  // "gateway.idle_timeout"; one section deep at most
+  std::string_view key;  // "gateway.idle_timeout", "storage.mysql.user"; a section's keys stand together
   std::variant<std::string*, bool*, std::size_t*, configuration::duration*, host_port*, choice_ref> member;
   std::string_view doc;   // sentences: what it is, what more and less of it do; lines are broken where it is printed
   std::uint64_t min = 0;  // of the number, of the milliseconds, of the text's length
@@ -45,7 +45,7 @@ std::string to_text(const field& setting);
 std::string expectation(const field& setting);
 /// "gateway.idle_timeout" → "THRONG_GATEWAY_IDLE_TIMEOUT".
 std::string environment_name(std::string_view key);
-/// What stands before the key's lines, for a person; empty for a section that needs no words.
+/// What stands before the key's lines, for a person; empty for a section that needs no words. By its full name.
 std::string_view section_doc(std::string_view section);
 
 /// The setting of that key; null if there is none.

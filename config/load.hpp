@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one way from outside to a `configuration`: file, then environment, then cross-checks.
+// The one way from outside to a `configuration`: file, then environment, then cross-checks, then files of secrets.
 #pragma once
 
 #include <string>
@@ -10,7 +10,9 @@
 
 namespace throng {
 
-/// `environment` as main() gets it (NAME=VALUE, ended by a null), or null for none.
-std::variant<configuration, config_problem> load_configuration(const std::string& file, const char* const* environment);
+/// `environment` as main() gets it (NAME=VALUE, ended by a null), or null for none. Secrets are there afterwards,
+/// wherever they were kept. `origins`, if given, gets where each setting came from.
+std::variant<configuration, config_problem> load_configuration(const std::string& file, const char* const* environment,
+                                                               config_origins* origins = nullptr);
 
 }  // namespace throng

@@ -24,8 +24,9 @@ struct refused {
 
 /// Takes the parser's events one by one, so no tree is ever built of what is refused. Where in the document it is:
 ///
-///   outside ──{──► root: key, value, key, …            `section_` is empty
-///                        └──{──► section: key, value…  `section_` is its name
+///   outside ──{──► root: key, value, key, …                    `section_` is empty
+///                        └──{──► section: key, value…          `section_` is its full name, such as storage
+///                                        └──{──► section: …    storage.mysql
 class settings_reader final : public YAML::EventHandler {
  public:
   settings_reader(std::string_view file, configuration& into, config_origins& origins)
@@ -41,7 +42,7 @@ class settings_reader final : public YAML::EventHandler {
     if (depth_ == 0) return;  // an empty document: all defaults
     if (!awaits_value_) refuse(mark, "", "expected a key");
     // The parser sees that there is no value only when the next key begins, so the key's line is told.
-    if (depth_ == 1 && is_section(key_)) {  // a section whose lines are all commented out
+    if (is_section(full_key())) {  // a section whose lines are all commented out
       note_section(key_mark_);
       awaits_value_ = false;
       return;
@@ -65,8 +66,8 @@ class settings_reader final : public YAML::EventHandler {
       return;
     }
     awaits_value_ = false;
-    if (depth_ == 1 && is_section(key_)) {
-      refuse(mark, key_, "expected a section of keys, not " + shown(text));
+    if (is_section(full_key())) {
+      refuse(mark, full_key(), "expected a section of keys, not " + shown(text));
     }
     auto& setting = known(mark);
     if (setting.secret)
@@ -90,16 +91,13 @@ class settings_reader final : public YAML::EventHandler {
     refuse_anchor(mark, anchor);
     if (!tag.empty() && tag != "?") refuse(mark, full_key(), "expected a section without a tag");
     if (depth_ > 0 && !awaits_value_) refuse(mark, "", "expected a key, not a map");
-    if (depth_ == 1) {
-      if (!is_section(key_)) {
+    if (depth_ > 0) {
+      if (!is_section(full_key())) {
         auto& setting = known(mark);
         refuse(mark, setting.key, "expected " + expectation(setting) + ", not a section");
       }
       note_section(mark);
-      section_ = key_;
-    } else if (depth_ > 1) {
-      auto& setting = known(mark);
-      refuse(mark, setting.key, "expected " + expectation(setting) + ", not a section");
+      section_ = full_key();
     }
     ++depth_;
     awaits_value_ = false;
@@ -107,7 +105,8 @@ class settings_reader final : public YAML::EventHandler {
 
   void OnMapEnd() override {
     --depth_;
-    section_.clear();
+    const auto outer = section_.rfind('.');
+    section_.resize(outer == std::string::npos ? 0 : outer);
     awaits_value_ = false;
   }
 
@@ -133,7 +132,11 @@ class settings_reader final : public YAML::EventHandler {
 
   std::string full_key() const { return section_.empty() ? key_ : section_ + "." + key_; }
 
+  /// A key with a point in it would otherwise be taken for a section's.
+  bool has_point() const { return key_.find('.') != std::string::npos; }
+
   bool is_section(std::string_view name) const {
+    if (has_point()) return false;
     for (const auto& f : fields_) {
       if (f.key.size() > name.size() && f.key[name.size()] == '.' && f.key.starts_with(name)) return true;
     }
@@ -141,13 +144,12 @@ class settings_reader final : public YAML::EventHandler {
   }
 
   void note_section(const YAML::Mark& mark) {
-    if (!sections_.insert(key_).second) refuse(mark, key_, "expected only once");
+    if (!sections_.insert(full_key()).second) refuse(mark, full_key(), "expected only once");
   }
 
   field& known(const YAML::Mark& mark) {
     auto key = full_key();
-    // A key with a point in it would otherwise be taken for a section's.
-    auto* found = key_.find('.') == std::string::npos ? find_field(fields_, key) : nullptr;
+    auto* found = has_point() ? nullptr : find_field(fields_, key);
     if (!found) refuse(mark, key, "expected a known key" + suggestion(fields_, key));
     return *found;
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/print.hpp"
 
+#include <algorithm>
+
 #include "config/fields.hpp"
 
 namespace throng {
@@ -21,6 +23,11 @@ std::string yaml_value(const field& setting) {
   return quoted += '"';
 }
 
+/// "storage.mysql" is within itself and within "storage".
+bool is_within(std::string_view section, std::string_view outer) {
+  return section.starts_with(outer) && (section.size() == outer.size() || section[outer.size()] == '.');
+}
+
 /// Comment lines of at most 110 characters.
 void append_comment(std::string& out, std::string_view indent, std::string_view text) {
   constexpr std::size_t width = 110;
@@ -35,19 +42,22 @@ void append_comment(std::string& out, std::string_view indent, std::string_view 
 template <class BeforeSection, class BeforeField>
 std::string print(configuration printed, BeforeSection before_section, BeforeField before_field) {
   std::string out;
-  std::string_view open;
+  std::string_view open;  // the section that the next line would belong to
   for (const auto& setting : fields(printed)) {
-    auto point = setting.key.find('.');
-    auto section = point == std::string_view::npos ? std::string_view() : setting.key.substr(0, point);
-    auto name = section.empty() ? setting.key : setting.key.substr(point + 1);
-    if (section != open) {
-      before_section(out, section);
-      out.append(section).append(":\n");
-      open = section;
+    const auto name_at = setting.key.rfind('.') + 1;  // 0 without a point
+    const auto section = setting.key.substr(0, name_at == 0 ? 0 : name_at - 1);
+    std::string indent;
+    for (std::size_t end = 0; end < section.size(); indent += "  ") {
+      end = std::min(section.find('.', end + 1), section.size());
+      const auto part = section.substr(0, end);
+      if (is_within(open, part)) continue;
+      before_section(out, indent, part);
+      out.append(indent).append(part.substr(part.rfind('.') + 1)).append(":\n");
     }
-    std::string_view indent = section.empty() ? "" : "  ";
+    open = section;
     before_field(out, indent, setting);
-    if (!setting.secret) out.append(indent).append(name).append(": ").append(yaml_value(setting)).append("\n");
+    if (!setting.secret)
+      out.append(indent).append(setting.key.substr(name_at)).append(": ").append(yaml_value(setting)).append("\n");
   }
   return out;
 }
@@ -56,7 +66,7 @@ std::string print(configuration printed, BeforeSection before_section, BeforeFie
 
 std::string print_configuration(const configuration& printed) {
   return print(
-      printed, [](std::string&, std::string_view) {},
+      printed, [](std::string&, std::string_view, std::string_view) {},
       [](std::string& out, std::string_view indent, const field& setting) {
         if (!setting.secret || to_text(setting).empty()) return;
         out.append(indent).append("# ").append(setting.key).append(" is set: ********\n");
@@ -73,9 +83,9 @@ std::string print_example() {
       "# This file is written from the table in config/fields.cpp; a test compares the two.\n\n";
   return out + print(
                    configuration{},
-                   [](std::string& text, std::string_view section) {
+                   [](std::string& text, std::string_view indent, std::string_view section) {
                      text += "\n";
-                     append_comment(text, "", section_doc(section));
+                     append_comment(text, indent, section_doc(section));
                    },
                    [](std::string& text, std::string_view indent, const field& setting) {
                      append_comment(text, indent, setting.doc);

@@ -37,6 +37,14 @@ bool collide(const host_port& a, const host_port& b) {
   return a.port != 0 && a.port == b.port && (a.host == b.host || any(a) || any(b));
 }
 
+bool is_identifier(std::string_view name) {
+  return std::ranges::all_of(name, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  });
+}
+
+bool is_whole_seconds(configuration::duration time) { return time.count() % 1'000 == 0; }
+
 }  // namespace
 
 std::optional<config_problem> validate(const configuration& c, const config_origins& origins) {
@@ -67,6 +75,19 @@ std::optional<config_problem> validate(const configuration& c, const config_orig
   require(c.storage.batch_units_max <= c.storage.waiting_units_max,
           {"storage.batch_units_max", "storage.waiting_units_max"},
           "storage.batch_units_max of at most storage.waiting_units_max");
+
+  const auto& m = c.storage.mysql;
+  require(is_identifier(m.database), {"storage.mysql.database"}, "letters, digits and '_'");
+  require(is_whole_seconds(m.connect_timeout), {"storage.mysql.connect_timeout"}, "whole seconds");
+  require(is_whole_seconds(m.statement_timeout), {"storage.mysql.statement_timeout"}, "whole seconds");
+  if (c.storage.kind == storage_kind::mysql) {
+    require(!m.vtgate || parse_host_port(m.shards), {"storage.mysql.shards", "storage.mysql.vtgate"},
+            "the HOST:PORT of one vtgate, since storage.mysql.vtgate is true");
+    require(m.vschema.empty() || is_readable_file(m.vschema), {"storage.mysql.vschema"}, "a file that can be read");
+    require(m.vtgate || !m.supervise || m.user != m.admin_user, {"storage.mysql.admin_user", "storage.mysql.user"},
+            "different accounts in storage.mysql.user and storage.mysql.admin_user: the first must not be able to "
+            "write to a server that was deposed");
+  }
 
   const auto& g = c.gateway;
   require(g.public_url.empty() || is_base_url(g.public_url), {"gateway.public_url"},

@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -45,15 +46,20 @@ std::string other_value(const field& setting) {
 
 }  // namespace
 
-TEST_CASE("fields: keys and variable names are unique, one section deep, and each is explained") {
+TEST_CASE("fields: keys and variable names are unique, sections stand together, and each key is explained") {
   configuration c;
   std::set<std::string> names;
   std::set<std::string_view> keys;
+  std::set<std::string_view> closed;  // sections that another one has followed
+  std::string_view open;
   for (const auto& f : fields(c)) {
     CAPTURE(f.key);
     CHECK(keys.insert(f.key).second);
     CHECK(names.insert(environment_name(f.key)).second);
-    CHECK(std::count(f.key.begin(), f.key.end(), '.') <= 1);
+    CHECK(std::count(f.key.begin(), f.key.end(), '.') <= 2);
+    auto section = f.key.substr(0, f.key.find('.') == std::string_view::npos ? 0 : f.key.rfind('.'));
+    if (section != open) closed.insert(std::exchange(open, section));
+    CHECK_FALSE(closed.contains(section));
     CHECK(f.doc.ends_with('.'));
     CHECK(f.min <= f.max);
   }
@@ -119,7 +125,7 @@ TEST_CASE("print: config/throng.example.yaml is the table of settings, and loads
   CHECK(reload(text.str()) == configuration{});
   configuration c;
   for (const auto& f : fields(c)) {
-    auto name = std::string(f.key.substr(f.key.find('.') + 1)) + ": ";
+    auto name = std::string(f.key.substr(f.key.rfind('.') + 1)) + ": ";
     CAPTURE(f.key);
     if (!f.secret) CHECK(text.str().find(name) != std::string::npos);
   }

@@ -106,6 +106,51 @@ TEST_CASE("load: contradictions are refused where somebody wrote them") {
   CHECK(said("storage: {waiting_units_max: 10}").starts_with(":1: storage.waiting_units_max: expected"));
 }
 
+TEST_CASE("load: MySQL's settings are held against each other only where MySQL is the store") {
+  scratch dir;
+  auto said = [&](std::string_view text) {
+    auto file = dir.file("a.yaml", text);
+    auto line = refusal(load(file));
+    return line.starts_with(file) ? line.substr(file.size()) : line;
+  };
+  CHECK(said("storage: {kind: mysql}") == "loaded");  // the topology may know the shards
+  CHECK(said("storage: {kind: mysql, mysql: {vtgate: true}}") ==
+        ":1: storage.mysql.vtgate: expected the HOST:PORT of one vtgate, since storage.mysql.vtgate is true");
+  CHECK(said("storage: {mysql: {vtgate: true}}") == "loaded");
+  CHECK(said("storage:\n  kind: mysql\n  mysql:\n    vtgate: true\n    shards: \"-80=h:1 80-=h:2\"\n")
+            .starts_with(":5: storage.mysql.shards: expected the HOST:PORT"));
+  CHECK(said("storage: {kind: mysql, mysql: {vtgate: true, shards: 'h:15306'}}") == "loaded");
+  CHECK(said("storage: {mysql: {database: 'a`b'}}") == ":1: storage.mysql.database: expected letters, digits and '_'");
+  CHECK(said("storage: {mysql: {connect_timeout: 1500ms}}") ==
+        ":1: storage.mysql.connect_timeout: expected whole seconds");
+  CHECK(said("storage: {kind: mysql, mysql: {user: root, admin_user: root}}")
+            .starts_with(":1: storage.mysql.admin_user: expected different accounts"));
+  CHECK(said("storage: {kind: mysql, mysql: {user: root, admin_user: root, supervise: false}}") == "loaded");
+  CHECK(said("storage: {kind: mysql, mysql: {vschema: none.json}}") ==
+        ":1: storage.mysql.vschema: expected a file that can be read");
+}
+
+TEST_CASE("load: a password comes from a file of one line, or from the environment, which goes before it") {
+  scratch dir;
+  auto secret = dir.file("password", "hush hush\n");
+  auto file = dir.file("a.yaml", "storage:\n  kind: mysql\n  mysql:\n    password_file: " + secret + "\n");
+  config_origins origins;
+  auto loaded = load_configuration(file, nullptr, &origins);
+  REQUIRE(std::holds_alternative<configuration>(loaded));
+  CHECK(std::get<configuration>(loaded).storage.mysql.password == "hush hush");
+  CHECK(origins.at("storage.mysql.password_file") == file + ":4");
+  loaded = load(file, {"THRONG_STORAGE_MYSQL_PASSWORD=other"});
+  REQUIRE(std::holds_alternative<configuration>(loaded));
+  CHECK(std::get<configuration>(loaded).storage.mysql.password == "other");
+  dir.file("password", "hush\nhush\n");
+  CHECK(refusal(load(file)) ==
+        file +
+            ":4: storage.mysql.password_file: expected a file that can be read, of one line of at most 256 characters");
+  dir.file("password", "\n");
+  CHECK(refusal(load(file)).find("of one line") != std::string::npos);
+  CHECK(refusal(load(file, {"THRONG_STORAGE_KIND=sqlite"})) == "loaded");
+}
+
 TEST_CASE("load: TLS files must be there") {
   scratch dir;
   auto certificate = dir.file("cert.pem", "x");

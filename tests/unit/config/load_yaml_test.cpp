@@ -93,7 +93,38 @@ TEST_CASE("load_yaml: a wrong line is named with its key and with what was expec
   CHECK(refusal("node: ''") == "t.yaml:1: node: expected a text of 1 to 64 characters, not the text \"\"");
   CHECK(refusal("node:\n") == "t.yaml:1: node: expected a text of 1 to 64 characters, not nothing");
   CHECK(refusal("node: ~") == "t.yaml:1: node: expected a text of 1 to 64 characters, not nothing");
-  CHECK(refusal("storage: {kind: mysql}") == "t.yaml:1: storage.kind: expected sqlite, not \"mysql\"");
+  CHECK(refusal("storage: {kind: oracle}") == "t.yaml:1: storage.kind: expected sqlite or mysql, not \"oracle\"");
+}
+
+TEST_CASE("load_yaml: a section within a section is read, and its keys are known by all three names") {
+  configuration c;
+  config_origins origins;
+  REQUIRE_FALSE(load_yaml("storage:\n  kind: mysql\n  mysql:\n    user: app\n    lanes: 3\n  readers: 5\nnode: a\n",
+                          "t.yaml", c, origins));
+  CHECK(c.storage.kind == storage_kind::mysql);
+  CHECK(c.storage.mysql.user == "app");
+  CHECK(c.storage.mysql.lanes == 3);
+  CHECK(c.storage.readers == 5);  // the outer section goes on
+  CHECK(c.node == "a");
+  CHECK(origins.at("storage.mysql.lanes") == "t.yaml:5");
+
+  CHECK(refusal("storage: {mysql: {usr: app}}") ==
+        "t.yaml:1: storage.mysql.usr: expected a known key (did you mean storage.mysql.user?)");
+  CHECK(refusal("storage: {admin_user: app}") ==
+        "t.yaml:1: storage.admin_user: expected a known key (did you mean storage.mysql.admin_user?)");
+  CHECK(refusal("mysql: {user: app}") == "t.yaml:1: mysql: expected a known key");
+  CHECK(refusal("storage: {mysql.user: app}") ==
+        "t.yaml:1: storage.mysql.user: expected a known key (did you mean storage.mysql.user?)");
+  CHECK(refusal("storage.mysql: {user: app}").starts_with("t.yaml:1: storage.mysql: expected a known key"));
+  CHECK(refusal("storage: {mysql: app}") == "t.yaml:1: storage.mysql: expected a section of keys, not \"app\"");
+  CHECK(refusal("storage:\n  mysql: {user: a}\n  mysql: {lanes: 2}\n") ==
+        "t.yaml:3: storage.mysql: expected only once");
+  CHECK(refusal("storage: {mysql: {user: {a: b}}}") ==
+        "t.yaml:1: storage.mysql.user: expected a text of 1 to 80 characters, not a section");
+  CHECK(refusal("storage: {mysql: [a]}") == "t.yaml:1: storage.mysql: expected no list");
+  CHECK(loaded("storage:\n  mysql:\n  #  user: x\n  readers: 3\n").storage.readers == 3);
+  CHECK(refusal("storage: {mysql: {password: hush-hush}}") ==
+        "t.yaml:1: storage.mysql.password: expected only in THRONG_STORAGE_MYSQL_PASSWORD, not in a file");
 }
 
 TEST_CASE("load_yaml: another shape than keys and sections is refused") {

@@ -197,7 +197,7 @@ namespace throng::test {
 
 TEST_CASE("access: made-up tokens wait for the store in small number, and known ones pass beside them") {
   struct held_readers final : reader_pool {
-    void read(job work) override { jobs.push_back(std::move(work)); }
+    void read(ksid_t, job work) override { jobs.push_back(std::move(work)); }
     std::size_t waiting() const override { return jobs.size(); }
     void stop() override {}
     std::deque<job> jobs;

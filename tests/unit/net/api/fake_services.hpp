@@ -75,7 +75,7 @@ class fake_region final : public region {
 
 class no_readers final : public reader_pool {
  public:
-  void read(job work) override { work(nullptr, errc::overloaded); }
+  void read(ksid_t, job work) override { work(nullptr, errc::overloaded); }
   std::size_t waiting() const override { return 0; }
   void stop() override {}
 };

@@ -11,7 +11,7 @@ namespace {
 
 class hanging_readers final : public reader_pool {
  public:
-  void read(job work) override { jobs.push_back(std::move(work)); }
+  void read(ksid_t, job work) override { jobs.push_back(std::move(work)); }
   std::size_t waiting() const override { return jobs.size(); }
   void stop() override {}
   std::vector<job> jobs;
