@@ -19,8 +19,10 @@ constexpr std::array<string_view, 16> version_1{
     " id BIGINT UNSIGNED NOT NULL PRIMARY KEY, domain VARBINARY(255) NOT NULL, data MEDIUMBLOB NOT NULL,"
     " ksid BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=binary",
     // Lookup vindex: who has a domain. Its row may be there before the workspace's, never the other way round.
+    // keyspace_id is the workspace's, as bytes: what a vtgate reads of a lookup vindex's table. We read `workspace`.
     "CREATE TABLE IF NOT EXISTS workspace_domains("
-    " domain VARBINARY(255) NOT NULL PRIMARY KEY, workspace BIGINT UNSIGNED NOT NULL, reserved BIGINT NOT NULL,"
+    " domain VARBINARY(255) NOT NULL PRIMARY KEY, workspace BIGINT UNSIGNED NOT NULL,"
+    " keyspace_id BINARY(8) NOT NULL, reserved BIGINT NOT NULL,"
     " ksid BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=binary",
     "CREATE TABLE IF NOT EXISTS directory("
     " team BIGINT UNSIGNED NOT NULL, kind TINYINT UNSIGNED NOT NULL, id BIGINT UNSIGNED NOT NULL,"
@@ -64,9 +66,9 @@ constexpr std::array<string_view, 16> version_1{
     " scopes BLOB NOT NULL, created BIGINT NOT NULL, expires BIGINT NOT NULL, is_revoked TINYINT NOT NULL,"
     " ksid BIGINT UNSIGNED NOT NULL,"
     " PRIMARY KEY(owner, hash)) ENGINE=InnoDB DEFAULT CHARSET=binary",
-    // Lookup vindex: whose a token is. Its row is there before the token's.
+    // Lookup vindex: whose a token is; keyspace_id is the owner's. Its row is there before the token's.
     "CREATE TABLE IF NOT EXISTS token_owners("
-    " hash BINARY(32) NOT NULL PRIMARY KEY, owner BIGINT UNSIGNED NOT NULL,"
+    " hash BINARY(32) NOT NULL PRIMARY KEY, owner BIGINT UNSIGNED NOT NULL, keyspace_id BINARY(8) NOT NULL,"
     " ksid BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=binary",
     "CREATE TABLE IF NOT EXISTS apps("
     " id BIGINT UNSIGNED NOT NULL PRIMARY KEY, data MEDIUMBLOB NOT NULL,"
@@ -96,7 +98,7 @@ using names = std::array<string_view, Count>;
 constexpr names<1> by_id{"id"};
 constexpr names<4> workspaces_columns{"id", "domain", "data", "ksid"};
 constexpr names<1> by_domain{"domain"};
-constexpr names<4> workspace_domains_columns{"domain", "workspace", "reserved", "ksid"};
+constexpr names<5> workspace_domains_columns{"domain", "workspace", "keyspace_id", "reserved", "ksid"};
 constexpr names<3> directory_key{"team", "kind", "id"};
 constexpr names<5> directory_columns{"team", "kind", "id", "data", "ksid"};
 constexpr names<4> id_team_data_columns{"id", "team", "data", "ksid"};  // users, channels
@@ -115,7 +117,7 @@ constexpr names<2> tokens_key{"owner", "hash"};
 constexpr names<11> tokens_columns{"owner",  "hash",    "type",    "team",       "user", "app",
                                    "scopes", "created", "expires", "is_revoked", "ksid"};
 constexpr names<1> by_hash{"hash"};
-constexpr names<3> token_owners_columns{"hash", "owner", "ksid"};
+constexpr names<4> token_owners_columns{"hash", "owner", "keyspace_id", "ksid"};
 constexpr names<3> apps_columns{"id", "data", "ksid"};
 constexpr names<1> by_slot{"slot"};
 constexpr names<3> fences_columns{"slot", "epoch", "ksid"};
