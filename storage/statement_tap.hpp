@@ -31,6 +31,7 @@ class statement_tap {
 
   void record(std::string_view shard, std::string_view statement, std::uint64_t rows, std::chrono::microseconds took);
   figures read_figures() const;
+  bool is_recording() const { return is_recording_.load(std::memory_order_relaxed); }
 
   /// From now on, at most `count_max` statements are kept; false if somebody else is recording.
   bool start(std::size_t count_max);

@@ -8,11 +8,13 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "storage/model/records.hpp"
 #include "storage/model/result.hpp"
@@ -61,8 +63,8 @@ struct blob {
   std::string_view value;
 };
 
-/// The rows of one query, held in memory; the columns of a row are read from left to right. Must go before its
-/// statement, and that before its connection.
+/// The rows of one query, held in memory; the columns of a row are read from left to right. They keep their
+/// statement and connection alive.
 class rows {
  public:
   class impl;
@@ -112,9 +114,13 @@ class statement {
   }
 
   // For statements whose number of parameters isn't known when this is compiled (multi-row INSERTs): bind from 1.
-  void bind(int index, std::int64_t value);
-  void bind(int index, std::uint64_t value);
-  void bind(int index, bool value) { bind(index, std::int64_t{value}); }
+  template <std::integral Number>  // a pointer isn't one: it would bind as a bool
+  void bind(int index, Number value) {
+    if constexpr (std::is_signed_v<Number>)
+      bind_signed(index, value);
+    else
+      bind_unsigned(index, value);
+  }
   void bind(int index, text value);
   void bind(int index, blob value);
   void bind(int index, message_ts ts) { bind(index, ts.micros); }
@@ -135,6 +141,8 @@ class statement {
     [[maybe_unused]] int index = 0;
     (bind(++index, values), ...);
   }
+  void bind_signed(int index, std::int64_t value);
+  void bind_unsigned(int index, std::uint64_t value);
   class impl;
   std::unique_ptr<impl> state_;
 };
