@@ -5,8 +5,10 @@
 
 #include <compare>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "storage/model/keyspace.hpp"
 
@@ -31,5 +33,13 @@ std::string to_text(const key_range& range);
 /// Nullopt for what is no range of whole slots ("8-9" is half a byte, "80001-" cuts a slot), for an empty one ("80-40",
 /// "80-80"), for more than 16 digits. "0" means "-", as Vitess names the shard of an unsharded keyspace. Never throws.
 std::optional<key_range> parse_key_range(std::string_view text);
+
+std::uint32_t slot_count_of(const key_range& range);
+/// `count` parts of about the same size, in order; their ends are whole bytes where that can be. Empty if `count` is 0
+/// or more than the range's slots.
+std::vector<key_range> even_split(const key_range& range, std::size_t count);
+/// Whether the targets take each keyspace id of the sources once, and nothing else: what a reshard must look like.
+/// False when ranges of one side overlap, or when there are none.
+bool covers_exactly(std::span<const key_range> sources, std::span<const key_range> targets);
 
 }  // namespace throng
