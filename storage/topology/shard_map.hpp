@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,8 +19,9 @@
 
 namespace throng {
 
-/// "127.0.0.1:13306", as the operator registered it. That is the server's name everywhere.
+/// "127.0.0.1:13306", as the operator registered it, or the path of a socket. That is the server's name everywhere.
 using server_address = std::string;
+bool is_server_address(std::string_view text);  // a name or IPv4 address and a port, or an absolute path
 /// Rises each time a shard's primary or its set of in-sync servers is about to change.
 using term_t = std::uint64_t;
 
@@ -41,6 +43,9 @@ std::string to_json(const shard_record& record);
 result<shard_record> parse_shard_record(const topology_entry& entry);
 std::string shard_key(std::string_view keyspace, const key_range& range);  // "shards/throng/-80"
 std::string serving_key(std::string_view keyspace);                        // "serving/throng"
+/// What stands under serving_key(): {"ranges":["-80","80-"]}. Errors as above; gaps and overlaps are shard_map's.
+std::string serving_to_json(std::span<const key_range> ranges);
+result<std::vector<key_range>> parse_serving(const topology_entry& entry);
 
 /// The serving shards of one keyspace, without gaps and overlaps, and those that don't serve (yet, or any longer).
 class shard_map {
@@ -58,8 +63,11 @@ class shard_map {
   const shard_record& of(ksid_t place) const { return serving_[index_of(place)]; }
   const shard_record* find(const key_range& range) const;  // serving or not; null: unknown
   topology_version version() const { return version_; }    // of the serving entry
+  friend bool operator==(const shard_map&, const shard_map&) = default;
 
  private:
+  shard_map() = default;
+
   std::vector<shard_record> serving_, others_;
   topology_version version_ = 0;
 };
