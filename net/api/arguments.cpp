@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "net/api/base64.hpp"
 #include "net/api/form.hpp"
 #include "net/api/utf8.hpp"
+#include "storage/base64.hpp"
 #include "storage/json/json.hpp"
 
 namespace throng {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "net/api/base64.hpp"
+#include "storage/base64.hpp"
 
 namespace throng {
 

@@ -2,10 +2,10 @@
 // The small codecs of net/api: UTF-8, base64, cursors, escaping.
 #include <doctest/doctest.h>
 
-#include "net/api/base64.hpp"
 #include "net/api/cursor.hpp"
 #include "net/api/escaping.hpp"
 #include "net/api/utf8.hpp"
+#include "storage/base64.hpp"
 
 using namespace throng;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/api/base64.hpp"
+#include "storage/base64.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace throng {

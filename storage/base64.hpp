@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Base64 (RFC 4648) as cursors and HTTP Basic use it. Strict: padding is required, and unused bits must be zero, so
-// that a text has one spelling.
+// Base64 (RFC 4648) as cursors, HTTP Basic and Consul use it. Strict: padding is required, and unused bits must be
+// zero, so that a text has one spelling.
 #pragma once
 
 #include <optional>
