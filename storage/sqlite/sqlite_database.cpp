@@ -6,6 +6,8 @@
 
 #include <sqlite3.h>
 
+#include "storage/statement_tap.hpp"
+
 namespace throng::sqlite {
 
 namespace {
@@ -22,6 +24,11 @@ failure failure_of(sqlite3* db, int code) {
 
 void check(sqlite3* db, int code) {
   if (code != SQLITE_OK) fail(db, code);
+}
+
+void tell_tap(std::string_view sql, std::uint64_t rows, std::chrono::steady_clock::time_point started) {
+  statement_tap::instance().record(
+      {}, sql, rows, std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started));
 }
 
 }  // namespace
@@ -58,7 +65,9 @@ database::database(const std::filesystem::path& file, mode access, int busy_time
 database::~database() { sqlite3_close_v2(handle_); }
 
 void database::run(const std::string& sql) {
+  const auto started = std::chrono::steady_clock::now();
   check(handle_, sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr));
+  tell_tap(sql, 0, started);
 }
 
 std::int64_t database::number(const std::string& sql) {
@@ -82,14 +91,17 @@ transaction::~transaction() {
 
 void transaction::commit() { db_.run("COMMIT"); }
 
-rows::~rows() { sqlite3_reset(statement_); }
+rows::~rows() {
+  sqlite3_reset(statement_);
+  tell_tap(sqlite3_sql(statement_), row_count_, started_);
+}
 
 bool rows::next() {
   column_ = 0;
   auto code = sqlite3_step(statement_);
-  if (code == SQLITE_ROW) return true;
-  if (code != SQLITE_DONE) fail(sqlite3_db_handle(statement_), code);
-  return false;
+  if (code != SQLITE_ROW && code != SQLITE_DONE) fail(sqlite3_db_handle(statement_), code);
+  row_count_ += code == SQLITE_ROW;
+  return code == SQLITE_ROW;
 }
 
 std::int64_t rows::number() { return sqlite3_column_int64(statement_, column_++); }
@@ -124,10 +136,12 @@ void statement::bind(int index, blob value) {
 }
 
 bool statement::finish() {
+  const auto started = std::chrono::steady_clock::now();
   auto code = sqlite3_step(handle_);
   auto db = sqlite3_db_handle(handle_);
   if (code == SQLITE_DONE || code == SQLITE_ROW) {
     check(db, sqlite3_reset(handle_));
+    tell_tap(sqlite3_sql(handle_), static_cast<std::uint64_t>(sqlite3_changes(db)), started);
     return true;
   }
   auto why = failure_of(db, code);

@@ -3,9 +3,10 @@
 // storage/sqlite/: the only place that knows the C interface, together with sqlite_database.cpp.
 //
 // A failed call throws `failure`, which never leaves storage/sqlite/: the store turns it into an errc.
-// A connection is used by one thread at a time.
+// A connection is used by one thread at a time. Each run of a statement is told to the STATEMENT TAP, without values.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
@@ -95,7 +96,7 @@ struct blob {
 /// goes out of scope, so that no reader keeps an old snapshot (and so the WAL) alive.
 class rows {
  public:
-  explicit rows(sqlite3_stmt* statement) noexcept : statement_(statement) {}
+  explicit rows(sqlite3_stmt* statement) noexcept : statement_(statement), started_(std::chrono::steady_clock::now()) {}
   ~rows();
   rows(const rows&) = delete;
   rows& operator=(const rows&) = delete;
@@ -115,6 +116,8 @@ class rows {
 
  private:
   sqlite3_stmt* statement_;
+  std::chrono::steady_clock::time_point started_;
+  std::uint64_t row_count_ = 0;
   int column_ = 0;
 };
 
