@@ -2,8 +2,6 @@
 #include "net/api/api_call.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <mutex>
 
 #include "net/transport/io_loop.hpp"
 
@@ -18,18 +16,6 @@ class loop_executor final : public executor {
 
  private:
   io_loop& loop_;
-};
-
-/// Collects the outcomes of questions that were asked at once; they come in on any thread.
-struct gathering {
-  std::vector<result<message_ptr>> outcomes;
-  std::atomic<std::size_t> missing;
-  std::function<void(std::vector<result<message_ptr>>)> answer;
-
-  void put(std::size_t index, result<message_ptr> outcome) {
-    outcomes[index] = std::move(outcome);
-    if (missing.fetch_sub(1, std::memory_order_acq_rel) == 1) answer(std::move(outcomes));
-  }
 };
 
 }  // namespace
@@ -81,14 +67,48 @@ error api_call::missing_entity(entity_kind kind) {
 
 void api_call::ask_all_raw(std::vector<std::pair<entity_key, message_ptr>> requests,
                            std::function<void(all_outcomes)> answer) {
-  auto all = std::make_shared<gathering>();
-  all->outcomes.assign(requests.size(), result<message_ptr>(errc::unavailable));
-  all->missing = requests.size();
-  all->answer = std::move(answer);
+  auto all = std::make_shared<gathering<result<message_ptr>>>(requests.size(), result<message_ptr>(errc::unavailable),
+                                                              std::move(answer));
   const auto timeout = time_left();
   for (std::size_t i = 0; i < requests.size(); ++i)
     services.entities.ask_raw(requests[i].first, std::move(requests[i].second), timeout,
                               [all, i](result<message_ptr> outcome) { all->put(i, std::move(outcome)); });
+}
+
+namespace {
+
+struct scattered {
+  std::vector<sharded_storage::shard_answer> answers;
+  std::vector<std::string> missing;
+};
+
+}  // namespace
+
+task<api_call::shard_values> api_call::scatter(sharded_storage::shard_query query,
+                                               errc (*failure_of)(const void* value)) {
+  // A little less than the caller's patience, so that what did come is still told.
+  const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(time_left() * 9 / 10);
+  auto found = co_await await_callback<scattered>(where, [&](std::function<void(scattered)> answer) {
+    services.shards->storage.scatter(std::move(query), patience,
+                                     [answer = std::move(answer)](std::vector<sharded_storage::shard_answer> answers,
+                                                                  std::vector<std::string> missing) {
+                                       answer({std::move(answers), std::move(missing)});
+                                     });
+  });
+  std::vector<std::shared_ptr<void>> values;
+  for (auto& each : found.answers) {
+    const auto failed = each.value ? failure_of(each.value.get()) : errc::service_unavailable;
+    if (failed == errc{})
+      values.push_back(std::move(each.value));
+    else if (failed == errc::service_unavailable)
+      found.missing.push_back(each.shard);
+    else
+      co_return failed;
+  }
+  std::sort(found.missing.begin(), found.missing.end());
+  for (const auto& shard : found.missing) warnings.push_back("partial: shard " + shard + " is away");
+  if (values.empty()) co_return error{errc::service_unavailable, "no shard answered"};
+  co_return values;
 }
 
 }  // namespace throng

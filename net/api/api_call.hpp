@@ -3,7 +3,9 @@
 // from the request to its answer; touched on its executor only.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,24 @@ struct api_client {
   std::string base_url;  // "http://127.0.0.1:8080", without a final slash
   std::string user_agent;
   std::string authorization;
+};
+
+/// Collects the outcomes of questions that were asked at once; they come in on any thread.
+template <class Outcome>
+class gathering {
+ public:
+  using callback = std::function<void(std::vector<Outcome>)>;
+  gathering(std::size_t count, const Outcome& otherwise, callback answer)
+      : outcomes_(count, otherwise), missing_(count), answer_(std::move(answer)) {}
+  void put(std::size_t index, Outcome outcome) {
+    outcomes_[index] = std::move(outcome);
+    if (missing_.fetch_sub(1, std::memory_order_acq_rel) == 1) answer_(std::move(outcomes_));
+  }
+
+ private:
+  std::vector<Outcome> outcomes_;
+  std::atomic<std::size_t> missing_;
+  callback answer_;
 };
 
 class api_call {
@@ -53,6 +73,7 @@ class api_call {
   std::string error_text;             // instead of an errc's name, if the handler fails
   std::string needed_scopes;          // instead of the method's, if it fails with missing_scope
   std::vector<std::string> messages;  // response_metadata.messages
+  std::vector<std::string> warnings;  // response_metadata.warnings, such as "partial: shard 80- is away"
   std::string warning;
   std::string next_cursor;  // written by end_page()
   bool is_paged = false;
@@ -96,6 +117,22 @@ class api_call {
                             });
     });
   }
+  /// Runs all of `queries` at once, each on the shard of its keyspace id; what they found, in order, or the first
+  /// failure.
+  template <class Value>
+  using placed_query = std::pair<ksid_t, std::function<result<Value>(store_reader&)>>;
+  template <class Value>
+  task<result<std::vector<Value>>> read_all(std::vector<placed_query<Value>> queries);
+
+  /// Runs `query` once on every shard, at the same time. A shard that doesn't answer in time is left out, and the
+  /// answer is marked as partial in `warnings`; errc::service_unavailable if none did.
+  template <class Value>
+  task<result<std::vector<Value>>> read_everywhere(std::function<result<Value>(store_reader&)> query);
+  /// Which shard has the row; 0 for all if the store isn't sharded. Good for grouping, not for keeping.
+  std::size_t shard_of(ksid_t place) const {
+    return services.shards ? services.shards->directory.current()->index_of(place) : 0;
+  }
+
   /// Rows that no entity owns (tokens, apps).
   task<result<>> commit(write_op op);
 
@@ -105,6 +142,9 @@ class api_call {
   /// `done` gets one outcome for each key, once all are there.
   using all_outcomes = std::vector<result<message_ptr>>;
   void ask_all_raw(std::vector<std::pair<entity_key, message_ptr>> requests, std::function<void(all_outcomes)> answer);
+  /// The shards' answers of a scatter, and its warnings.
+  using shard_values = result<std::vector<std::shared_ptr<void>>>;
+  task<shard_values> scatter(sharded_storage::shard_query query, errc (*failure_of)(const void* value));
 };
 
 template <class Request>
@@ -132,6 +172,48 @@ task<std::vector<result<std::shared_ptr<const reply_of_t<Request>>>>> api_call::
     }
   }
   co_return replies;
+}
+
+template <class Value>
+task<result<std::vector<Value>>> api_call::read_all(std::vector<placed_query<Value>> queries) {
+  using outcomes = std::vector<result<Value>>;
+  if (queries.empty()) co_return std::vector<Value>{};
+  auto found = co_await await_callback<outcomes>(where, [&](std::function<void(outcomes)> answer) {
+    auto all =
+        std::make_shared<gathering<result<Value>>>(queries.size(), result<Value>(errc::unavailable), std::move(answer));
+    for (std::size_t i = 0; i < queries.size(); ++i)
+      services.readers.read(queries[i].first,
+                            [all, i, query = std::move(queries[i].second)](store_reader* reader, errc refused) {
+                              all->put(i, reader ? query(*reader) : result<Value>(refused));
+                            });
+  });
+  std::vector<Value> values;
+  for (auto& each : found) {
+    if (!each) co_return each.failure();
+    values.push_back(std::move(*each));
+  }
+  co_return values;
+}
+
+template <class Value>
+task<result<std::vector<Value>>> api_call::read_everywhere(std::function<result<Value>(store_reader&)> query) {
+  std::vector<Value> values;
+  if (!services.shards) {
+    auto found = co_await read<Value>(0, std::move(query));
+    if (!found) co_return found.failure();
+    values.push_back(std::move(*found));
+    co_return values;
+  }
+  sharded_storage::shard_query each = [query = std::move(query)](store_reader& reader) -> std::shared_ptr<void> {
+    return std::make_shared<result<Value>>(query(reader));
+  };
+  auto found = co_await scatter(std::move(each), [](const void* value) {
+    const auto& outcome = *static_cast<const result<Value>*>(value);
+    return outcome ? errc{} : outcome.code();
+  });
+  if (!found) co_return found.failure();
+  for (auto& value : *found) values.push_back(std::move(**static_cast<result<Value>*>(value.get())));
+  co_return values;
 }
 
 /// The executor that runs on one io thread. (net/transport/io_loop.hpp)

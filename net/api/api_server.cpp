@@ -57,14 +57,17 @@ std::string url_of(const http_request& request, const api_options& options) {
 }
 
 void write_metadata(json_writer& w, const api_call& call) {
-  if (!call.is_paged && call.messages.empty()) return;
+  if (!call.is_paged && call.messages.empty() && call.warnings.empty()) return;
+  auto write_texts = [&](std::string_view name, const std::vector<std::string>& texts) {
+    if (texts.empty()) return;
+    w.text_key(name).begin_array();
+    for (std::size_t i = 0; i < std::min(texts.size(), messages_max); ++i) w.value(texts[i]);
+    w.end_array();
+  };
   w.key("response_metadata").begin_object();
   if (call.is_paged) w.member("next_cursor", call.next_cursor);
-  if (!call.messages.empty()) {
-    w.key("messages").begin_array();
-    for (std::size_t i = 0; i < std::min(call.messages.size(), messages_max); ++i) w.value(call.messages[i]);
-    w.end_array();
-  }
+  write_texts("messages", call.messages);
+  write_texts("warnings", call.warnings);
   w.end_object();
 }
 

@@ -13,6 +13,7 @@
 #include "net/render/bots.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/reader_pool.hpp"
+#include "storage/router/sharded_storage.hpp"
 
 namespace throng {
 
@@ -34,6 +35,12 @@ class shared_rate_limiter {
   rate_limiter limiter_;
 };
 
+/// A store of several shards, for what concerns more than one of them.
+struct shard_access {
+  sharded_storage& storage;
+  const shard_directory& directory;
+};
+
 struct api_services {
   region& entities;
   reader_pool& readers;
@@ -42,6 +49,7 @@ struct api_services {
   shared_rate_limiter& rates;
   const bot_directory* bots = nullptr;  // null: no bot_profile beside posts
   api_options options{};
+  const shard_access* shards = nullptr;  // null: one store that isn't sharded
 };
 
 }  // namespace throng

@@ -78,10 +78,11 @@ task<result<caller_ptr>> authenticator::authenticate(executor_ptr where, std::st
   const auto generation = cache_.generation();
   auto found = co_await await_callback<result<caller_ptr>>(
       std::move(where), [this, hash](std::function<void(result<caller_ptr>)> answer) {
-        readers_.read(keyspace_id(hash), [hash, lookups = lookups_, answer = std::move(answer)](store_reader* reader, errc refused) {
-          lookups->fetch_sub(1);
-          answer(reader ? look_up(*reader, hash) : result<caller_ptr>(refused));
-        });
+        readers_.read(keyspace_id(hash),
+                      [hash, lookups = lookups_, answer = std::move(answer)](store_reader* reader, errc refused) {
+                        lookups->fetch_sub(1);
+                        answer(reader ? look_up(*reader, hash) : result<caller_ptr>(refused));
+                      });
       });
   if (!found) co_return found;
   cache_.put(*found, now, generation);

@@ -2,6 +2,8 @@
 #include "net/api/methods/lookup.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 
 namespace throng {
 
@@ -88,22 +90,44 @@ task<result<std::optional<UserChannel>>> listed_channel(api_call& call, channel_
   co_return std::optional<UserChannel>(channels[0]);
 }
 
+namespace {
+
+/// Rows of one shard, by their place in the caller's list.
+using numbered_channels = std::vector<std::pair<std::size_t, ChannelData>>;
+
+result<numbered_channels> read_numbered(store_reader& reader,
+                                        const std::vector<std::pair<std::size_t, channel_id>>& ids) {
+  numbered_channels channels;
+  for (const auto& [number, id] : ids) {
+    auto row = reader.channel(id);
+    if (!row && row.code() == errc::not_found) continue;
+    if (!row) return row.failure();
+    auto& [_, channel] = channels.emplace_back(number, ChannelData{});
+    if (!channel.ParseFromString(row->data))
+      return error{errc::internal_error, "the row of " + to_text(id) + " can't be read"};
+  }
+  return channels;
+}
+
+}  // namespace
+
 task<result<std::vector<ChannelData>>> read_channels(api_call& call, std::vector<channel_id> ids) {
-  if (ids.empty()) co_return std::vector<ChannelData>{};
-  const auto near = keyspace_id(ids.front().value);
-  std::function<result<std::vector<ChannelData>>(store_reader&)> query =
-      [ids = std::move(ids)](store_reader& reader) -> result<std::vector<ChannelData>> {
-    std::vector<ChannelData> channels;
-    for (auto id : ids) {
-      auto row = reader.channel(id);
-      if (!row && row.code() == errc::not_found) continue;
-      if (!row) return row.failure();
-      if (!channels.emplace_back().ParseFromString(row->data))
-        return error{errc::internal_error, "the row of " + to_text(id) + " can't be read"};
-    }
-    return channels;
-  };
-  co_return co_await call.read<std::vector<ChannelData>>(near, std::move(query));
+  std::map<std::size_t, std::vector<std::pair<std::size_t, channel_id>>> by_shard;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    by_shard[call.shard_of(keyspace_id(ids[i].value))].emplace_back(i, ids[i]);
+  std::vector<api_call::placed_query<numbered_channels>> queries;
+  for (auto& [_, some] : by_shard) {
+    const auto near = keyspace_id(some.front().second.value);
+    queries.emplace_back(near, [some = std::move(some)](store_reader& reader) { return read_numbered(reader, some); });
+  }
+  auto found = co_await call.read_all<numbered_channels>(std::move(queries));
+  if (!found) co_return found.failure();
+  numbered_channels rows;
+  for (auto& each : *found) rows.insert(rows.end(), std::move_iterator(each.begin()), std::move_iterator(each.end()));
+  std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<ChannelData> channels;
+  for (auto& [_, channel] : rows) channels.push_back(std::move(channel));
+  co_return channels;
 }
 
 std::string direct_people::mpim_name(const ChannelData& channel) const {

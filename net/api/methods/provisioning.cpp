@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // PROVISIONING, by the admin token: workspaces, people, apps and tokens. Slack's names where Slack has one.
+#include <algorithm>
+#include <iterator>
+
 #include "net/api/cursor.hpp"
 #include "net/api/methods/app_manifest.hpp"
 #include "net/api/methods/conversations.hpp"
@@ -24,18 +27,27 @@ task<result<>> teams_create(api_call& call) {
   co_return done;
 }
 
+/// Each shard has its own workspaces by id, so the first of them all are among the first of each.
+std::vector<workspace_record> merge_pages(std::vector<std::vector<workspace_record>> pages) {
+  std::vector<workspace_record> rows;
+  for (auto& page : pages) rows.insert(rows.end(), std::move_iterator(page.begin()), std::move_iterator(page.end()));
+  std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return rows;
+}
+
 task<result<>> teams_list(api_call& call) {
   auto start = parse_cursor("team", call.args.text("cursor"));
   if (!start) co_return start.failure();
   const auto size = page_limit(call, 100);
   std::function<result<std::vector<workspace_record>>(store_reader&)> query =
       [after = *start, size](store_reader& from) { return from.workspaces(team_id{after}, size + 1); };
-  auto rows = co_await call.read<std::vector<workspace_record>>(0, std::move(query));
-  if (!rows) co_return rows.failure();
-  const bool has_more = rows->size() > size;
-  if (has_more) rows->resize(size);
+  auto pages = co_await call.read_everywhere<std::vector<workspace_record>>(std::move(query));
+  if (!pages) co_return pages.failure();
+  auto rows = merge_pages(std::move(*pages));
+  const bool has_more = rows.size() > size;
+  if (has_more) rows.resize(size);
   call.reply.key("teams").begin_array();
-  for (const auto& row : *rows) {
+  for (const auto& row : rows) {
     WorkspaceData team;
     if (!team.ParseFromString(row.data)) co_return error{errc::internal_error, "a workspace's row can't be read"};
     call.reply.begin_object().member("id", to_text(row.id)).member("name", team.name()).member("domain", row.domain);
@@ -48,7 +60,7 @@ task<result<>> teams_list(api_call& call) {
     call.reply.end_object();
   }
   call.reply.end_array();
-  call.end_page(has_more ? make_cursor("team", rows->back().id.value) : std::string());
+  call.end_page(has_more ? make_cursor("team", rows.back().id.value) : std::string());
   co_return done;
 }
 

@@ -125,6 +125,7 @@ class api_town {
   }
 
   sim_node& node() { return node_; }
+  api_services& services() { return *services_; }
 
   static api_options quiet() {
     api_options options;
