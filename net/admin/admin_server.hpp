@@ -19,6 +19,8 @@ class admin_server {
 
   /// For server::listen(); this object must outlive the listener.
   http_handler handler();
+  /// Ends what the shell still does on its worker. Blocks. Before the listener goes.
+  void stop() { shell_.stop(); }
 
  private:
   void answer(http_request request, http_responder responder);

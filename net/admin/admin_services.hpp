@@ -9,6 +9,8 @@
 
 #include "cluster/inspection.hpp"
 #include "cluster/region.hpp"
+#include "net/admin/storage_admin.hpp"
+#include "net/api/api_server.hpp"
 #include "net/transport/server.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/reader_pool.hpp"
@@ -44,7 +46,11 @@ struct admin_services {
   std::function<std::vector<metric>()> more_metrics;
   /// What local connections subscribe to; the callback comes once, on any thread.
   std::function<void(std::function<void(std::vector<stream_view>)>)> streams;
-  std::atomic<bool> is_ready{false};  // false while it starts or drains
+  api_server* api = nullptr;                           // what `explain` calls
+  std::chrono::milliseconds explain_patience{30'000};  // more than a call may take
+  storage_admin* storage = nullptr;                    // what `shards` and the like show
+  const shard_access* shards = nullptr;                // null: one store that isn't sharded
+  std::atomic<bool> is_ready{false};                   // false while it starts or drains
 };
 
 }  // namespace throng

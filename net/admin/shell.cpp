@@ -8,6 +8,7 @@
 #include "config/log.hpp"
 #include "net/admin/reflect.hpp"
 #include "net/admin/shell_reply.hpp"
+#include "net/admin/shell_storage.hpp"
 
 namespace throng {
 
@@ -18,24 +19,6 @@ using std::chrono::seconds;
 
 constexpr std::size_t rows_default = 100;
 constexpr std::size_t rows_max = 10'000;
-
-error usage_of(std::string_view name) {
-  for (const auto& each : shell::commands())
-    if (each.name == name) return {errc::invalid_arguments, "usage: " + std::string(each.usage)};
-  return {errc::invalid_arguments, {}};
-}
-
-std::string_view name_of(entity_view::state_t state) {
-  switch (state) {
-    case entity_view::state_t::loading:
-      return "loading";
-    case entity_view::state_t::active:
-      return "active";
-    case entity_view::state_t::quarantined:
-      return "quarantined";
-  }
-  return "?";
-}
 
 std::string ms(milliseconds time) {
   if (time < seconds(10)) return std::to_string(time.count()) + " ms";
@@ -74,6 +57,24 @@ void sort_views(std::vector<entity_view>& views, std::string_view by) {
 
 }  // namespace
 
+std::string_view name_of(entity_view::state_t state) {
+  switch (state) {
+    case entity_view::state_t::loading:
+      return "loading";
+    case entity_view::state_t::active:
+      return "active";
+    case entity_view::state_t::quarantined:
+      return "quarantined";
+  }
+  return "?";
+}
+
+error shell::usage_of(std::string_view name) {
+  for (const auto& each : commands())
+    if (each.name == name) return {errc::invalid_arguments, "usage: " + std::string(each.usage)};
+  return {errc::invalid_arguments, {}};
+}
+
 const std::vector<shell::command>& shell::commands() {
   static const std::vector<command> all{
       {"help", "help [COMMAND]", "what there is", false, &shell::help},
@@ -90,6 +91,14 @@ const std::vector<shell::command>& shell::commands() {
       {"trace", "trace [ENTITY] [--count N] [--for 10s]", "the next messages on their way into entities", false,
        &shell::trace},
       {"restarts", "restarts", "entities that crashed, and why", false, &shell::restarts},
+      {"shards", "shards [--servers]", "the store's shards, how they do, and the servers they are on", false,
+       &shell::shards},
+      {"rows", "rows [--exact]", "how many rows each table has in each shard", false, &shell::rows},
+      {"explain", "explain METHOD [NAME=VALUE]…",
+       "calls the API (give token=…), and shows what it asks of the database", true, &shell::explain},
+      {"reparent", "reparent SHARD SERVER", "make another server the shard's primary", true, &shell::reparent},
+      {"reshard", "reshard plan|start|status|verify|switch|reverse|complete|cancel …",
+       "split and merge shards while they serve", true, &shell::reshard},
       {"stop", "stop ENTITY", "end it; its next message starts it again", true, &shell::stop},
       {"restart", "restart ENTITY", "end it and start it; lifts a quarantine", true, &shell::restart},
   };
@@ -102,7 +111,7 @@ void shell::run(std::string_view line, io_loop& where, const std::string& who, a
   if (words->command.empty()) return reply(failure_reply({errc::invalid_arguments, "no command; try help"}));
   for (const auto& each : commands()) {
     if (each.name != words->command) continue;
-    if (each.changes) log::info("audit: {} ran {}", who, line);
+    if (each.changes) log::info("audit: {} ran {}", who, without_tokens(line));
     return (this->*each.run)(*words, where, std::move(reply));
   }
   reply(failure_reply({errc::unknown_method, "there is no command " + words->command + "; try help"}));
@@ -369,79 +378,6 @@ void shell::sessions(const shell_words& words, io_loop&, answer reply) {
     for (const auto& each : views)
       services_.inspect.snapshot(
           each.key, [gathered, key = each.key](result<message_ptr> state) { gathered->add(key, std::move(state)); });
-  });
-}
-
-namespace {
-
-std::vector<shell_cell> find_row(entity_key key, std::string_view name, const std::string& node) {
-  return {to_text(key), std::string(name), slot_of(key).value, node};
-}
-
-constexpr std::size_t workspaces_searched_max = 1'000;
-constexpr std::size_t rows_searched_max = 200'000;
-
-/// What a directory row is called, and whom or what it stands for.
-std::pair<std::string, std::optional<entity_key>> named_by(const directory_record& row) {
-  if (row.kind == directory_record::kind_t::channel) {
-    ChannelData channel;
-    if (channel.ParseFromString(row.data)) return {channel.name(), key_of(channel_id{row.id})};
-  } else if (row.kind == directory_record::kind_t::user) {
-    UserData user;
-    if (user.ParseFromString(row.data)) return {user.name(), key_of(user_id{row.id})};
-  }
-  return {};
-}
-
-/// Looks through the directories in the store, on a reader thread: nobody is woken for it.
-result<shell_table> find_by_name(store_reader& reader, const std::string& name, const std::string& node) {
-  shell_table table{{"ENTITY", "NAME", "SLOT", "NODE"}, {}, {}};
-  auto teams = reader.workspaces({}, workspaces_searched_max);
-  if (!teams) return teams.failure();
-  bool is_cut = teams->size() == workspaces_searched_max;
-  std::size_t rows = 0;
-  for (const auto& team : *teams) {
-    if (team.domain == name) table.rows.push_back(find_row(key_of(team.id), team.domain, node));
-    for (auto kind : {directory_record::kind_t::channel, directory_record::kind_t::user}) {
-      for (std::uint64_t after = 0; rows < rows_searched_max;) {
-        auto page = reader.directory(team.id, kind, after, 1'000);
-        if (!page) return page.failure();
-        for (const auto& row : *page) {
-          auto [called, key] = named_by(row);
-          const char* sign = kind == directory_record::kind_t::channel ? "#" : "@";
-          if (key && called == name) table.rows.push_back(find_row(*key, sign + called, node));
-        }
-        rows += page->size();
-        if (page->size() < 1'000) break;
-        after = page->back().id;
-      }
-    }
-    is_cut |= rows >= rows_searched_max;
-  }
-  if (table.rows.empty()) return error{errc::not_found, "nothing is called " + name};
-  if (is_cut) table.note = "there are too many rows to search them all";
-  return table;
-}
-
-}  // namespace
-
-void shell::find(const shell_words& words, io_loop&, answer reply) {
-  if (words.arguments.empty()) return reply(failure_reply(usage_of("find")));
-  if (auto key = parse_entity_key(words.arguments[0])) {
-    inspection::filter filter;
-    filter.key = key;
-    return services_.inspect.entities(filter, [this, key = *key, reply](std::vector<entity_view> views) {
-      shell_table table{{"ENTITY", "STATE", "SLOT", "NODE"}, {}, {}};
-      table.rows.push_back({to_text(key), views.empty() ? "not active" : std::string(name_of(views[0].state)),
-                            slot_of(key).value, services_.node});
-      reply(table_reply(table));
-    });
-  }
-  auto name = words.arguments[0];
-  if (name.starts_with('#') || name.starts_with('@')) name.erase(0, 1);
-  services_.readers.read(0, [name, node = services_.node, reply](store_reader* reader, errc refused) {
-    auto found = reader ? find_by_name(*reader, name, node) : result<shell_table>(refused);
-    reply(found ? table_reply(*found) : failure_reply(found.failure()));
   });
 }
 

@@ -10,10 +10,13 @@
 #include <vector>
 
 #include "net/admin/admin_services.hpp"
+#include "net/admin/admin_worker.hpp"
 #include "net/admin/shell_words.hpp"
 #include "net/transport/io_loop.hpp"
 
 namespace throng {
+
+std::string_view name_of(entity_view::state_t state);  // "active"
 
 class shell {
  public:
@@ -29,10 +32,13 @@ class shell {
     std::string_view name;
     std::string_view usage;
     std::string_view help;
-    bool changes = false;  // audited
+    bool changes = false;  // audited; `reshard plan` and the like too
     void (shell::*run)(const shell_words& words, io_loop& where, answer reply);
   };
   static const std::vector<command>& commands();
+
+  /// Ends what runs on the worker; later commands that need it are refused. Blocks. Before the callers' connections go.
+  void stop() { worker_.stop(); }
 
  private:
   void help(const shell_words& words, io_loop& where, answer reply);
@@ -49,11 +55,21 @@ class shell {
   void restarts(const shell_words& words, io_loop& where, answer reply);
   void stop(const shell_words& words, io_loop& where, answer reply);
   void restart(const shell_words& words, io_loop& where, answer reply);
+  // net/admin/shell_shards.cpp
+  void shards(const shell_words& words, io_loop& where, answer reply);
+  void rows(const shell_words& words, io_loop& where, answer reply);
+  void explain(const shell_words& words, io_loop& where, answer reply);
+  void reparent(const shell_words& words, io_loop& where, answer reply);
+  void reshard(const shell_words& words, io_loop& where, answer reply);
 
+  /// Answers with what `job` says, on the worker; or that there is too much to do, or no such store.
+  void on_storage(std::function<std::string(storage_admin&)> job, answer reply);
+  static error usage_of(std::string_view name);
   void wait_for_trace(std::size_t count, steady_time until, io_loop& where, answer reply);
 
   admin_services& services_;
   std::atomic<bool> is_tracing_{false};  // one trace at a time: they share the node's records
+  admin_worker worker_;
 };
 
 }  // namespace throng
