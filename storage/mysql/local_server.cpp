@@ -2,7 +2,9 @@
 #include "storage/mysql/local_server.hpp"
 
 #include <arpa/inet.h>
+#include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
 #include <mutex>
@@ -248,7 +250,10 @@ result<> local_server::restart(const std::vector<std::string>& more) {
 }
 
 void local_server::pause() {
-  if (pid_ != 0) kill(pid_, SIGSTOP);
+  if (pid_ == 0 || kill(pid_, SIGSTOP) != 0) return;
+  siginfo_t stopped{};  // kill() may return before it stands still
+  while (waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
 }
 
 void local_server::resume() {

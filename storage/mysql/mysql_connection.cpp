@@ -54,6 +54,14 @@ class round_trip {
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
 };
 
+constexpr std::uint64_t row_overhead_bytes = 4096;  // of a packet, beside its values: more than it takes
+
+void check_size(std::uint64_t bytes, std::uint64_t bytes_max) {
+  if (bytes + row_overhead_bytes > bytes_max)
+    throw failure(1153, "a statement of " + std::to_string(bytes) +
+                            " bytes is larger than the server's max_allowed_packet, " + std::to_string(bytes_max));
+}
+
 std::string taken(sql::SQLString value) { return std::move(*value.operator->()); }
 sql::SQLString given(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -93,17 +101,22 @@ void initialize_driver() {
 class connection::impl {
  public:
   std::shared_ptr<sql::Connection> link;
+  std::uint64_t bytes_max = 1 << 20;  // until the server has said its own
 };
 
 connection::connection(std::string_view server, const connect_options& options, std::string shard)
     : shard_(std::move(shard)), state_(std::make_unique<impl>()) {
   round_trip trip(shard_, "CONNECT", true);
   told([&] { state_->link = connect(server, options); });
+  state_->bytes_max = number("SELECT @@max_allowed_packet");
 }
 
 connection::~connection() = default;
 
+std::uint64_t connection::statement_bytes_max() const { return state_->bytes_max; }
+
 std::uint64_t connection::run(std::string_view sql) {
+  check_size(sql.size(), state_->bytes_max);
   round_trip trip(shard_, sql, false);
   return told([&] {
     std::unique_ptr<sql::Statement> one(state_->link->createStatement());
@@ -190,6 +203,7 @@ std::size_t rows::count() const {
 }
 
 rows connection::query(std::string_view sql) {
+  check_size(sql.size(), state_->bytes_max);
   round_trip trip(shard_, sql, false);
   return told([&] {
     auto state = std::make_unique<rows::impl>();
@@ -207,12 +221,17 @@ class statement::impl {
  public:
   std::string shard;
   std::string shape;
+  std::uint64_t bytes_max;
   std::shared_ptr<sql::Connection> link;
   std::shared_ptr<sql::PreparedStatement> made;
+  std::uint64_t bytes = 0;  // of the values that are bound, about
+
+  void count(int index, std::uint64_t bytes_more) { bytes = (index == 1 ? 0 : bytes) + bytes_more; }
 };
 
 statement::statement(connection& on, std::string_view sql)
-    : state_(new impl{on.shard(), shape_of(sql), on.state().link, nullptr}) {
+    : state_(new impl{on.shard(), shape_of(sql), on.statement_bytes_max(), on.state().link, nullptr}) {
+  check_size(sql.size(), state_->bytes_max);
   auto preparing = "PREPARE " + state_->shape;
   round_trip trip(state_->shard, preparing, true);
   told([&] { state_->made.reset(state_->link->prepareStatement(given(sql))); });
@@ -222,21 +241,25 @@ statement::~statement() = default;
 statement::statement(statement&&) noexcept = default;
 
 void statement::bind_signed(int index, std::int64_t value) {
+  state_->count(index, sizeof value);
   told([&] { state_->made->setInt64(static_cast<unsigned>(index), value); });
 }
 
 void statement::bind_unsigned(int index, std::uint64_t value) {
+  state_->count(index, sizeof value);
   told([&] { state_->made->setUInt64(static_cast<unsigned>(index), value); });
 }
 
 // setString, not setBlob: a stream that was read once would silently send NULL the next time.
 void statement::bind(int index, text value) {
+  state_->count(index, value.value.size());
   told([&] { state_->made->setString(static_cast<unsigned>(index), given(value.value)); });
 }
 
 void statement::bind(int index, blob value) { bind(index, text{value.value}); }
 
 rows statement::fetch() {
+  check_size(state_->bytes, state_->bytes_max);
   round_trip trip(state_->shard, state_->shape, true);
   return told([&] {
     auto state = std::make_unique<rows::impl>();
@@ -249,6 +272,7 @@ rows statement::fetch() {
 }
 
 std::uint64_t statement::finish() {
+  check_size(state_->bytes, state_->bytes_max);
   round_trip trip(state_->shard, state_->shape, true);
   return told([&] { return trip.brought(static_cast<std::uint64_t>(state_->made->executeUpdate())); });
 }

@@ -39,6 +39,7 @@ class failure : public std::exception {
   bool is_too_many_connections() const noexcept;
   bool is_access_denied() const noexcept;  // wrong user, password, or rights
   bool is_timeout() const noexcept;        // max_statement_time
+  bool is_too_large() const noexcept;      // a statement, for the server's max_allowed_packet: nothing was done
   bool is_unknown_database() const noexcept;
   bool is_unknown_table() const noexcept;
 
@@ -113,7 +114,8 @@ class statement {
     return finish();
   }
 
-  // For statements whose number of parameters isn't known when this is compiled (multi-row INSERTs): bind from 1.
+  // For statements whose number of parameters isn't known when this is compiled (multi-row INSERTs): bind from 1, in
+  // order.
   template <std::integral Number>  // a pointer isn't one: it would bind as a bool
   void bind(int index, Number value) {
     if constexpr (std::is_signed_v<Number>)
@@ -167,6 +169,9 @@ class connection {
   std::string quoted(std::string_view bytes);
   bool ping() noexcept;
   const std::string& shard() const { return shard_; }
+  /// The server's max_allowed_packet. A larger statement isn't sent: it would cost the connection, and look like a
+  /// server that died.
+  std::uint64_t statement_bytes_max() const;
 
   class impl;
   impl& state() { return *state_; }

@@ -75,6 +75,7 @@ bool failure::is_access_denied() const noexcept {
 }
 
 bool failure::is_timeout() const noexcept { return is_one_of(code_, {1969, 3024}); }
+bool failure::is_too_large() const noexcept { return is_one_of(code_, {1153, 2020}); }
 bool failure::is_unknown_database() const noexcept { return code_ == 1049; }
 bool failure::is_unknown_table() const noexcept { return is_one_of(code_, {1051, 1109, 1146}); }
 

@@ -19,12 +19,12 @@ struct migration {
 };
 std::span<const migration> migrations();
 
-/// Brings the selected database to the last version of `steps`; several programs may try at once. Errors: fatal_error if
-/// the schema is newer than that, or the database another program's (unchanged then); service_unavailable if somebody
-/// else has been at it for minutes. Throws failure. `db` should wait as long as its longest step may take.
+/// Brings the selected database to the last version of `steps`; several programs may try at once. Errors: fatal_error
+/// if the schema is newer than that, or the database another program's (unchanged then); service_unavailable if
+/// somebody else has been at it for minutes. Throws failure. `db` should wait as long as its longest step may take.
 ///
-/// MySQL commits after each statement of DDL, so a crash may leave half of a step, which is then repeated: what is there
-/// already (a table, column or index), or gone already, is passed over; other statements must be safe to repeat.
+/// MySQL commits after each statement of DDL, so a crash may leave half of a step, which is then repeated: what is
+/// there already (a table, column or index), or gone already, is passed over; other statements must be safe to repeat.
 result<> migrate(connection& db, std::span<const migration> steps);
 
 /// A sharded table: what a copy of rows (resharding) needs to know of it. Each has a column `ksid`: the keyspace id
