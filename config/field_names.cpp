@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finding a field by its key, and guessing which one somebody meant.
 #include <algorithm>
-#include <numeric>
-#include <utility>
 
+#include "config/closest_name.hpp"
 #include "config/fields.hpp"
 
 namespace throng {
@@ -11,20 +10,6 @@ namespace throng {
 namespace {
 
 std::string_view last_word(std::string_view key) { return key.substr(key.rfind('.') + 1); }
-
-/// Levenshtein's distance, one row at a time.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    auto diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      auto replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = std::exchange(row[j + 1], std::min({replaced, row[j] + 1, row[j + 1] + 1}));
-    }
-  }
-  return row.back();
-}
 
 }  // namespace
 
