@@ -33,6 +33,7 @@ class table_routes {
 
   /// Where a write belongs. Trims of a whole store have no place: the caller sends one to each shard.
   ksid_t of(const write_op& op) const;
+  friend bool operator==(const table_routes&, const table_routes&) = default;
 
  private:
   enum class number_vindex : std::uint8_t { xxhash, hash, numeric };
