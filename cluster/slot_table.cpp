@@ -38,8 +38,7 @@ slot_table slot_table::after(std::span<const slot_move> moves) const {
   for (const auto& each : moves) {
     auto& place = next.owners_[each.slot.value];
     THRONG_ASSERT(place.node == each.from);
-    place.node = each.to;
-    ++place.epoch;
+    place = {each.to, place.epoch + 1, each.from};
   }
   return next;
 }
@@ -58,6 +57,7 @@ std::string slot_table::encode() const {
   for (const auto& each : owners_) {
     message.add_nodes(each.node.value);
     message.add_epochs(each.epoch);
+    message.add_previous(each.previous.value);
   }
   return message.SerializeAsString();
 }
@@ -66,16 +66,17 @@ result<slot_table> slot_table::decode(std::string_view bytes) {
   SlotTable message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return error{errc::invalid_arguments, "not a slot table"};
-  if (message.nodes_size() != int{slot_count} || message.epochs_size() != int{slot_count})
-    return error{errc::invalid_arguments, "a slot table of " + std::to_string(message.nodes_size()) + " nodes and " +
-                                              std::to_string(message.epochs_size()) + " epochs"};
+  for (auto count : {message.nodes_size(), message.epochs_size(), message.previous_size()})
+    if (count != int{slot_count})
+      return error{errc::invalid_arguments, "a slot table of " + std::to_string(count) + " slots"};
   slot_table table;
   table.version_ = message.version();
   for (int slot = 0; slot < int{slot_count}; ++slot) {
-    if (message.nodes(slot) > UINT16_MAX)
-      return error{errc::invalid_arguments, "node " + std::to_string(message.nodes(slot)) + " can't be"};
+    for (auto node : {message.nodes(slot), message.previous(slot)})
+      if (node > UINT16_MAX) return error{errc::invalid_arguments, "node " + std::to_string(node) + " can't be"};
     table.owners_[static_cast<std::size_t>(slot)] = {{static_cast<std::uint16_t>(message.nodes(slot))},
-                                                     message.epochs(slot)};
+                                                     message.epochs(slot),
+                                                     {static_cast<std::uint16_t>(message.previous(slot))}};
   }
   return table;
 }

@@ -28,6 +28,7 @@ class slot_table {
   struct owner {
     node_index node;  // 0: nobody
     epoch_t epoch = 0;
+    node_index previous;  // who had it before, and must have let go of it if it lives; 0: nobody
     friend bool operator==(const owner&, const owner&) = default;
   };
 
