@@ -127,6 +127,7 @@ std::unique_ptr<topology_store::handle> embedded_topology::watch(std::string pre
 result<std::unique_ptr<topology_store::handle>> embedded_topology::hold(std::string_view key, std::string_view value,
                                                                         std::chrono::milliseconds,
                                                                         std::function<void()> lost) {
+  if (auto sound = check_held_topology_value(key, value); !sound) return sound.failure();
   auto held = std::make_unique<holder>(*this, std::string(key), std::move(lost));
   std::unique_lock lock(mutex_);
   auto written = write(key, value, 0, topology_file::lifetime::this_run);

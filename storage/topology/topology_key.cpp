@@ -40,6 +40,13 @@ std::string_view complaint_about_start(std::string_view text) {
   }
 }
 
+result<> check_size(std::string_view key, std::string_view value, std::size_t bytes_max) {
+  if (value.size() <= bytes_max) return done;
+  return error{errc::request_too_large, "the value of the topology key \"" + printable(key) + "\" has " +
+                                            std::to_string(value.size()) + " bytes; at most " +
+                                            std::to_string(bytes_max) + " are taken"};
+}
+
 }  // namespace
 
 result<> check_topology_key(std::string_view key) {
@@ -57,10 +64,11 @@ result<> check_topology_prefix(std::string_view prefix) {
 }
 
 result<> check_topology_value(std::string_view key, std::string_view value) {
-  if (value.size() <= topology_value_bytes_max) return done;
-  return error{errc::request_too_large, "the value of the topology key \"" + printable(key) + "\" has " +
-                                            std::to_string(value.size()) + " bytes; at most " +
-                                            std::to_string(topology_value_bytes_max) + " are taken"};
+  return check_size(key, value, topology_value_bytes_max);
+}
+
+result<> check_held_topology_value(std::string_view key, std::string_view value) {
+  return check_size(key, value, held_topology_value_bytes_max);
 }
 
 }  // namespace throng

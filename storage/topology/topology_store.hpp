@@ -59,8 +59,9 @@ class topology_store {
   virtual std::unique_ptr<handle> watch(std::string prefix, watcher changed) = 0;
 
   /// A key that exists as long as this process lives and the handle does: at most `ttl` longer when it is killed or cut
-  /// off. errc::conflict while there is such a key, whoever has it. It can be put and erased like others: a put keeps
-  /// its holder, an erase ends the hold. `lost` is called, once, when the store no longer vouches for it.
+  /// off. The value has at most 64 KiB. errc::conflict while there is such a key, whoever has it. It can be put and
+  /// erased like others: a put keeps its holder, an erase ends the hold. `lost` is called, once, when the store no
+  /// longer vouches for it.
   virtual result<std::unique_ptr<handle>> hold(std::string_view key, std::string_view value,
                                                std::chrono::milliseconds ttl, std::function<void()> lost) = 0;
 };

@@ -492,6 +492,17 @@ TOPOLOGY_CASE("a held key is there until its handle goes, and nobody else can ho
   CHECK(get(*store, "nodes/1")->version > version);
 }
 
+TOPOLOGY_CASE("a held key's value is any bytes, up to 64 KiB") {
+  Harness harness;
+  auto store = harness.open();
+  std::string value;
+  while (value.size() < held_topology_value_bytes_max) value += static_cast<char>(value.size());
+  CHECK(store->hold("a", value + "x", any_ttl, [] {}).code() == errc::request_too_large);
+  auto held = store->hold("a", value, any_ttl, [] {});
+  REQUIRE(held.ok());
+  CHECK((get(*store, "a")->value == value));
+}
+
 TOPOLOGY_CASE("a key that stays can't be held, and keeps its value") {
   Harness harness;
   auto store = harness.open();
