@@ -19,10 +19,11 @@ constexpr std::array<string_view, 16> version_1{
     " id BIGINT UNSIGNED NOT NULL PRIMARY KEY, domain VARBINARY(255) NOT NULL, data MEDIUMBLOB NOT NULL,"
     " ksid BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=binary",
     // Lookup vindex: who has a domain. Its row may be there before the workspace's, never the other way round.
-    // keyspace_id is the workspace's, as bytes: what a vtgate reads of a lookup vindex's table. We read `workspace`.
+    // keyspace_id is what a vtgate reads of a lookup's table: the workspace's, as bytes. We read `workspace`.
     "CREATE TABLE IF NOT EXISTS workspace_domains("
     " domain VARBINARY(255) NOT NULL PRIMARY KEY, workspace BIGINT UNSIGNED NOT NULL,"
-    " keyspace_id BINARY(8) NOT NULL, reserved BIGINT NOT NULL,"
+    " workspace_ksid BIGINT UNSIGNED NOT NULL, reserved BIGINT NOT NULL,"
+    " keyspace_id BINARY(8) GENERATED ALWAYS AS (UNHEX(LPAD(HEX(workspace_ksid), 16, '0'))) VIRTUAL,"
     " ksid BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=binary",
     "CREATE TABLE IF NOT EXISTS directory("
     " team BIGINT UNSIGNED NOT NULL, kind TINYINT UNSIGNED NOT NULL, id BIGINT UNSIGNED NOT NULL,"
@@ -66,9 +67,10 @@ constexpr std::array<string_view, 16> version_1{
     " scopes BLOB NOT NULL, created BIGINT NOT NULL, expires BIGINT NOT NULL, is_revoked TINYINT NOT NULL,"
     " ksid BIGINT UNSIGNED NOT NULL,"
     " PRIMARY KEY(owner, hash)) ENGINE=InnoDB DEFAULT CHARSET=binary",
-    // Lookup vindex: whose a token is; keyspace_id is the owner's. Its row is there before the token's.
+    // Lookup vindex: whose a token is; keyspace_id as above. Its row is there before the token's.
     "CREATE TABLE IF NOT EXISTS token_owners("
-    " hash BINARY(32) NOT NULL PRIMARY KEY, owner BIGINT UNSIGNED NOT NULL, keyspace_id BINARY(8) NOT NULL,"
+    " hash BINARY(32) NOT NULL PRIMARY KEY, owner BIGINT UNSIGNED NOT NULL, owner_ksid BIGINT UNSIGNED NOT NULL,"
+    " keyspace_id BINARY(8) GENERATED ALWAYS AS (UNHEX(LPAD(HEX(owner_ksid), 16, '0'))) VIRTUAL,"
     " ksid BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=binary",
     "CREATE TABLE IF NOT EXISTS apps("
     " id BIGINT UNSIGNED NOT NULL PRIMARY KEY, data MEDIUMBLOB NOT NULL,"
@@ -98,7 +100,7 @@ using names = std::array<string_view, Count>;
 constexpr names<1> by_id{"id"};
 constexpr names<4> workspaces_columns{"id", "domain", "data", "ksid"};
 constexpr names<1> by_domain{"domain"};
-constexpr names<5> workspace_domains_columns{"domain", "workspace", "keyspace_id", "reserved", "ksid"};
+constexpr names<5> workspace_domains_columns{"domain", "workspace", "workspace_ksid", "reserved", "ksid"};
 constexpr names<3> directory_key{"team", "kind", "id"};
 constexpr names<5> directory_columns{"team", "kind", "id", "data", "ksid"};
 constexpr names<4> id_team_data_columns{"id", "team", "data", "ksid"};  // users, channels
@@ -117,7 +119,7 @@ constexpr names<2> tokens_key{"owner", "hash"};
 constexpr names<11> tokens_columns{"owner",  "hash",    "type",    "team",       "user", "app",
                                    "scopes", "created", "expires", "is_revoked", "ksid"};
 constexpr names<1> by_hash{"hash"};
-constexpr names<4> token_owners_columns{"hash", "owner", "keyspace_id", "ksid"};
+constexpr names<4> token_owners_columns{"hash", "owner", "owner_ksid", "ksid"};
 constexpr names<3> apps_columns{"id", "data", "ksid"};
 constexpr names<1> by_slot{"slot"};
 constexpr names<3> fences_columns{"slot", "epoch", "ksid"};

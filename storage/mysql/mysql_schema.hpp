@@ -32,7 +32,7 @@ result<> migrate(connection& db, std::span<const migration> steps);
 struct table_layout {
   std::string_view name;
   std::span<const std::string_view> key;      // primary key columns, in order
-  std::span<const std::string_view> columns;  // all, key and ksid included
+  std::span<const std::string_view> columns;  // all that are stored, key and ksid included
 };
 std::span<const table_layout> sharded_tables();
 

@@ -21,7 +21,8 @@
 
 namespace throng {
 
-/// Where something stands in the file, for errors that are found later.
+// `line` is where something stands in the file, for errors that are found later.
+
 struct vschema_vindex {
   vindex_type type{};
   std::map<std::string, std::string, std::less<>> params;
@@ -35,16 +36,17 @@ struct vschema_column_vindex {
   std::size_t line = 0;
 };
 
+struct vschema_auto_increment {
+  std::string column;
+  std::string sequence;  // "table" or "keyspace.table"
+  std::size_t line = 0;
+};
+
 struct vschema_table {
   enum class kind_t : std::uint8_t { ordinary, sequence, reference };
-  struct auto_increment_t {
-    std::string column;
-    std::string sequence;  // "table" or "keyspace.table"
-    std::size_t line = 0;
-  };
   kind_t kind = kind_t::ordinary;
   std::vector<vschema_column_vindex> column_vindexes;  // the first places the row
-  std::optional<auto_increment_t> auto_increment;
+  std::optional<vschema_auto_increment> auto_increment;
   std::vector<std::string> columns;  // those that it lists, which needn't be all
   std::string pinned;                // bytes of a keyspace id: all rows are there
   std::string source;                // of a reference table

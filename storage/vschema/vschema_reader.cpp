@@ -338,7 +338,7 @@ class vschema_reader {
     if (made.vindex.empty()) fail(value, path + ": expected name, the vindex's");
   }
 
-  void read_auto_increment(json_value value, const std::string& path, vschema_table::auto_increment_t& made) {
+  void read_auto_increment(json_value value, const std::string& path, vschema_auto_increment& made) {
     made.line = line_of(value);
     fields(value, path, auto_increment_fields, [&](string_view field, json_value part) {
       const auto below = path + "." + std::string(field);
