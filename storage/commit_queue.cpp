@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/commit_answer.hpp"
 #include "storage/model/assert.hpp"
 #include "storage/unit_bytes.hpp"
 
@@ -18,17 +19,6 @@ namespace throng {
 namespace {
 
 using callback = commit_queue::callback;
-
-/// A callback that throws would leave the rest of its batch without an answer: end the process, as a thread would.
-void answer(callback& done, result<> outcome) noexcept {
-  done(std::move(outcome));
-  done = nullptr;  // what it captured goes before the next one is called
-}
-
-/// The store does this for a unit that it refuses; here are the failures that it doesn't see or answer one by one.
-void break_lineage(const commit_unit& unit) {
-  if (unit.lineage) unit.lineage->store(true);
-}
 
 /// Units on their way into the store; two vectors, because a store takes a span of units.
 struct batch {

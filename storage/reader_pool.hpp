@@ -14,8 +14,8 @@ namespace throng {
 
 class reader_pool {
  public:
-  /// Called once with a reader, on a reader thread; with nullptr and the reason (errc::overloaded, errc::stopping), on
-  /// the caller's thread, if it can't be. Must not throw.
+  /// Called once with a reader, on a reader thread; with nullptr and the reason (errc::overloaded, errc::stopping,
+  /// errc::service_unavailable) if it can't be, on any thread, also the caller's within read(). Must not throw.
   using job = std::function<void(store_reader* reader, errc refused)>;
 
   virtual ~reader_pool() = default;

@@ -18,6 +18,7 @@
 
 #include "storage/commit_queue.hpp"
 #include "storage/reader_pool.hpp"
+#include "storage/router/latency_histogram.hpp"
 #include "storage/store.hpp"
 #include "storage/topology/shard_directory.hpp"
 #include "storage/vschema/table_routes.hpp"
@@ -26,7 +27,8 @@ namespace throng {
 
 class sharded_storage {
  public:
-  /// Opens the store of one shard; called on a thread of this class, also later, when a reshard adds shards.
+  /// Opens the store of one shard; called on threads of this class, also at once for several shards, and later, when a
+  /// reshard adds some. Each call gives a store of its own; make_reader() of one is also called beside raise_fences().
   using opener = std::function<result<std::unique_ptr<store>>(const shard_record&)>;
 
   struct options {
@@ -46,20 +48,24 @@ class sharded_storage {
     commit_queue::figures commits;  // of all lanes
     std::size_t held_units = 0;     // waiting for a new map
     std::size_t waiting_reads = 0;
-    std::uint64_t reads = 0, coalesced_reads = 0, refused_reads = 0;
-    std::uint64_t commit_micros = 0, read_micros = 0;  // spent in the store
+    std::uint64_t reads = 0, coalesced_reads = 0, refused_reads = 0;  // coalesced: shared another's look at the rows
+    std::uint64_t commit_micros = 0, read_micros = 0;                 // spent in the store
+    latency_histogram commit_latency, read_latency;  // of a unit from submit to answer, of a read until it has run
   };
 
   virtual ~sharded_storage() = default;
 
-  /// Opens all serving shards. Errors: the opener's; a shard that doesn't answer within start_patience, by its name.
-  static result<std::unique_ptr<sharded_storage>> start(const shard_directory& shards, const table_routes& routes,
+  /// Opens all serving shards. Errors: the opener's, at once if it isn't errc::service_unavailable; a shard that
+  /// doesn't answer within start_patience, by its name. `shards` must outlive it.
+  static result<std::unique_ptr<sharded_storage>> start(shard_directory& shards, const table_routes& routes,
                                                         opener open, const options& how);
 
   virtual commit_queue& commits() = 0;
   virtual reader_pool& reads() = 0;
   /// Everything as one blocking store, for the start of a node, tools and tests. Lists over all shards are merged; a
-  /// unit must lie in one shard. errc::service_unavailable if a shard that is needed is away.
+  /// unit must lie in one shard. errc::service_unavailable if a shard that is needed is away. commit() goes through
+  /// commits(), so an error of the whole is only answered if it is every unit's; raise_fences() is all or nothing for
+  /// each shard, not over several.
   virtual store& whole() = 0;
 
   /// Runs `query` once on every shard, at the same time, each on that shard's readers; `done` gets what came within
@@ -75,7 +81,11 @@ class sharded_storage {
       shard_query query, std::chrono::milliseconds at_most,
       std::function<void(std::vector<shard_answer> answers, std::vector<std::string> missing)> done) = 0;
 
-  virtual std::vector<shard_figures> figures() const = 0;
+  virtual std::vector<shard_figures> figures() const = 0;  // of the serving shards, by range
+
+  /// Commits what was submitted, runs the reads that wait, then refuses both (errc::stopping). What is held for a map
+  /// is answered errc::stopping. The destructor does this too.
+  virtual void stop() = 0;
 };
 
 }  // namespace throng

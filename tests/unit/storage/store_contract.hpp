@@ -33,6 +33,9 @@ constexpr std::size_t any_count = 1000;
 constexpr channel_id lobby{400};
 constexpr user_id ada{7};
 constexpr user_id bob{9};
+/// The slot that lobby is in: what fences its writes.
+const slot_id lobby_slot = slot_of(key_of(lobby));
+const slot_id next_slot{static_cast<std::uint16_t>(lobby_slot.value + 1)};
 
 wall_time at_second(std::int64_t second) { return wall_time{std::chrono::seconds{second}}; }
 
@@ -115,17 +118,19 @@ struct fixture {
 STORE_CASE("every kind of row comes back as it was written, also after reopening") {
   fixture<Harness> f;
   std::string bytes("\0\1\x7f\x80\xff'\"; -- ü 😀", 19);
-  token_record token{{1, 2, 255},  token_type::bot, {1}, ada, {5}, "chat:write,users:read",
+  constexpr team_id team{3};  // what a unit writes is in one shard: these are, together with ada and lobby
+  constexpr app_id bot{4};
+  token_record token{{1, 2, 255},  token_type::bot, team, ada, bot, "chat:write,users:read",
                      at_second(1), at_second(9),    true};
-  workspace_record workspace{{1}, "acme", bytes};
-  directory_record listed{{1}, directory_record::kind_t::channel, lobby.value, bytes};
-  user_record user{ada, {1}, bytes};
+  workspace_record workspace{team, "acme", bytes};
+  directory_record listed{team, directory_record::kind_t::channel, lobby.value, bytes};
+  user_record user{ada, team, bytes};
   membership_record membership{ada, lobby, {5'000'001}, false, false, true};
-  channel_record channel{lobby, {1}, bytes};
+  channel_record channel{lobby, team, bytes};
   member_record member{lobby, ada, at_second(3) + 1us};
-  app_record app{{5}, bytes};
+  app_record app{bot, bytes};
   message_record message{lobby, {1'700'000'000'000'100}, 12, bob, {1'600'000'000'000'000}, false, true, "id-1", bytes};
-  event_record happened{key_of(team_id{1}), 3, at_second(4) + 5us, bytes};
+  event_record happened{key_of(team), 3, at_second(4) + 5us, bytes};
 
   std::vector units{unfenced({put_workspace{workspace}, put_directory{listed}, put_user{user},
                               put_membership{membership}, put_channel{channel}, put_member{member}, put_token{token},
@@ -137,9 +142,9 @@ STORE_CASE("every kind of row comes back as it was written, also after reopening
   for (bool is_reopened : {false, true}) {
     CAPTURE(is_reopened);
     if (is_reopened) f.reopen();
-    CHECK(f.reader->workspace({1}).value() == workspace);
+    CHECK(f.reader->workspace(team).value() == workspace);
     CHECK(f.reader->workspace_by_domain("acme").value() == workspace);
-    CHECK(f.reader->directory({1}, listed.kind, 0, any_count).value() == std::vector{listed});
+    CHECK(f.reader->directory(team, listed.kind, 0, any_count).value() == std::vector{listed});
     CHECK(f.reader->user(ada).value() == user);
     CHECK(f.reader->memberships(ada, {}, any_count).value() == std::vector{membership});
     CHECK(f.reader->channel(lobby).value() == channel);
@@ -148,7 +153,7 @@ STORE_CASE("every kind of row comes back as it was written, also after reopening
     CHECK(f.reader->events_after(happened.stream, 0, any_count).value() == std::vector{happened});
     CHECK(f.reader->token(token.hash).value() == token);
     CHECK(f.reader->tokens_of(ada, any_count).value() == std::vector{token});
-    CHECK(f.reader->app({5}).value() == app);
+    CHECK(f.reader->app(bot).value() == app);
   }
 }
 
@@ -601,13 +606,13 @@ STORE_CASE("two workspaces can't have one domain, also by renaming") {
 
 STORE_CASE("a unit with an epoch below the slot's is refused, alone") {
   fixture<Harness> f;
-  REQUIRE(f.rows->raise_fence({{5}, 10}).ok());
+  REQUIRE(f.rows->raise_fence({lobby_slot, 10}).ok());
   std::vector<commit_unit> units{
-      {{{5}, 9}, {insert_message{post(1)}}},  {{{5}, 10}, {insert_message{post(2)}}},
-      {{{5}, 11}, {insert_message{post(3)}}},  // raised by nobody yet, but not stale
-      {{{6}, 1}, {insert_message{post(4)}}},   // a slot without a fence
-      {{{5}, 0}, {insert_message{post(5)}}},   // not fenced
-      {{{5}, 1}, {insert_message{post(6)}}},
+      {{lobby_slot, 9}, {insert_message{post(1)}}},  {{lobby_slot, 10}, {insert_message{post(2)}}},
+      {{lobby_slot, 11}, {insert_message{post(3)}}},  // raised by nobody yet, but not stale
+      {{next_slot, 1}, {insert_message{post(4)}}},    // a slot without a fence
+      {{lobby_slot, 0}, {insert_message{post(5)}}},   // not fenced
+      {{lobby_slot, 1}, {insert_message{post(6)}}},
   };
   auto outcomes = f.rows->commit(units);
   REQUIRE(outcomes.ok());
@@ -622,15 +627,15 @@ STORE_CASE("a unit with an epoch below the slot's is refused, alone") {
 
 STORE_CASE("a slot's epoch only rises") {
   fixture<Harness> f;
-  CHECK(f.rows->raise_fence({{5}, 10}).ok());
-  CHECK(f.rows->raise_fence({{5}, 10}).ok());
-  CHECK(f.rows->raise_fence({{5}, 9}).code() == errc::stale_epoch);
-  CHECK(f.rows->raise_fence({{5}, 12}).ok());
-  std::vector<commit_unit> units{{{{5}, 11}, {insert_message{post(1)}}}};
+  CHECK(f.rows->raise_fence({lobby_slot, 10}).ok());
+  CHECK(f.rows->raise_fence({lobby_slot, 10}).ok());
+  CHECK(f.rows->raise_fence({lobby_slot, 9}).code() == errc::stale_epoch);
+  CHECK(f.rows->raise_fence({lobby_slot, 12}).ok());
+  std::vector<commit_unit> units{{{lobby_slot, 11}, {insert_message{post(1)}}}};
   CHECK(f.rows->commit(units)->at(0).code() == errc::stale_epoch);
   f.reopen();
   CHECK(f.rows->commit(units)->at(0).code() == errc::stale_epoch);
-  CHECK(f.rows->fences().value() == std::vector{fence{{5}, 12}});
+  CHECK(f.rows->fences().value() == std::vector{fence{lobby_slot, 12}});
 }
 
 STORE_CASE("many fences are raised together or not at all") {
@@ -639,10 +644,10 @@ STORE_CASE("many fences are raised together or not at all") {
   for (std::uint16_t slot = 0; slot < slot_count; ++slot) all.push_back({{slot}, 1u + slot});
   REQUIRE(f.rows->raise_fences(all).ok());
   CHECK(f.rows->fences().value() == all);
-  std::vector<fence> mixed{{{1}, 100}, {{9}, 3}};
+  std::vector<fence> mixed{{lobby_slot, 100'000}, {next_slot, 3}};
   CHECK(f.rows->raise_fences(mixed).code() == errc::stale_epoch);
   CHECK(f.rows->fences().value() == all);
-  std::vector<commit_unit> units{{{{1}, 2}, {insert_message{post(1)}}}};
+  std::vector<commit_unit> units{{{lobby_slot, 1u + lobby_slot.value}, {insert_message{post(1)}}}};
   CHECK(f.rows->commit(units)->at(0).ok());
 }
 
