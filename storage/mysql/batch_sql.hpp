@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// A BATCH PLAN as statements: for each table one multi-row INSERT of what must be new, one of what is put, one DELETE;
+// rows by primary key, tables always in the same order, so that two writers seldom wait for each other crosswise.
+// Pure. Statements of text, because their number of rows is never the same twice, and a server forgets none of them
+// when a table changes; a large row goes as a statement with parameters, since escaping may double it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "storage/mysql/batch_plan.hpp"
+
+namespace throng::mysql {
+
+using sql_value = std::variant<std::int64_t, std::uint64_t, std::string_view>;
+
+struct batch_statement {
+  std::string text;
+  std::vector<sql_value> values;  // of its question marks; none: it has no question marks, only literals
+};
+
+inline constexpr std::size_t large_row_bytes = 1u << 20;
+/// A statement ends after the row that takes it past this; with the last row's escapes it stays below half a packet.
+inline constexpr std::size_t statement_bytes = 4u << 20;
+inline constexpr std::size_t listed_keys_max = 500;  // of an IN (…): MariaDB makes a subquery of 1,000
+
+/// Points into the plan's rows.
+std::vector<batch_statement> statements_of(const batch_plan& plan, const placement& where);
+
+/// INSERT … ON DUPLICATE KEY UPDATE of the fences' rows.
+std::string put_fences_sql(std::span<const fence> guards, const table_routes& routes);
+
+/// "a literal": bytes as they are, whatever the connection's character set. For sessions without
+/// NO_BACKSLASH_ESCAPES, which is how mysql::connection opens them.
+void append_literal(std::string& sql, std::string_view bytes);
+void append_literal(std::string& sql, std::uint64_t number);
+void append_literal(std::string& sql, std::int64_t number);
+std::string literal(std::string_view bytes);
+
+/// "(1,2),(1,3)", for WHERE (a, b) IN (…).
+template <class Key>
+std::string literals(std::span<const Key> keys);
+
+}  // namespace throng::mysql
