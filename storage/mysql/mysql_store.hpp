@@ -10,12 +10,14 @@
 // (nothing was committed). An unknown outcome is never answered.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 
 #include "storage/mysql/mysql_connection.hpp"
 #include "storage/store.hpp"
 #include "storage/topology/shard_directory.hpp"
+#include "storage/vschema/table_routes.hpp"
 
 namespace throng {
 
@@ -24,8 +26,13 @@ struct mysql_options {
   std::chrono::milliseconds commit_patience{10'000};
   std::chrono::milliseconds read_patience{2'000};
   unsigned lock_retries_max = 20;  // of a batch after deadlocks
+  table_routes routes = table_routes::standard();
+  /// Set when the process is going down. A commit whose outcome can't be found out by then ends the process instead of
+  /// answering, as errors of the disk do with SQLite; null: it goes on asking.
+  std::shared_ptr<const std::atomic<bool>> is_stopping;
 };
 
+/// The store is a lookup_writer too, and its readers are lookup_readers (storage/lookups.hpp).
 /// Makes the database and its tables where they are missing and brings the schema up to date (on the primary). Errors,
 /// in one sentence that names the server: no connection, wrong credentials, a schema newer than this program, a
 /// database that is another program's, another shard's data.

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The writes of one MySQL store on one connection, each call one transaction. Throws failure; then nothing was
+// committed, unless is_commit_sent(): in that case only fate_of() on another connection tells. Used by one thread at a
+// time; what goes on after a failure is the MYSQL STORE's business.
+//
+//   a batch of posts   claim (guard row, marker row) · INSERT of all posts · COMMIT: three round trips
+//   with new epochs    and one to read them
+//   after a duplicate  and one to read which of the rows are there
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "storage/model/records.hpp"
+#include "storage/model/result.hpp"
+#include "storage/mysql/batch_plan.hpp"
+#include "storage/mysql/mysql_connection.hpp"
+
+namespace throng::mysql {
+
+/// The name under which a store leaves its mark in the table `writers`, and the number of the batch.
+struct batch_mark {
+  std::uint64_t writer = 0;
+  std::uint64_t batch = 0;
+};
+
+class writer {
+ public:
+  /// The connection must stay; it has no other user.
+  writer(connection& db, const placement& where);
+
+  /// As store::commit(). With `is_careful`, what is there already is read first; without, a row that was taken to be
+  /// new and isn't throws a duplicate key.
+  result<std::vector<result<>>> commit(std::span<const commit_unit> units, batch_mark mark, bool is_careful);
+  bool is_commit_sent() const { return is_commit_sent_; }
+  /// What commit() would have answered, when is_commit_sent() and the batch turns out to be committed.
+  std::vector<result<>> take_outcomes();
+
+  result<> raise_fences(std::span<const fence> guards);
+  std::vector<fence> fences();
+
+ private:
+  enum class claim { granted, not_ours };
+
+  claim claim_shard(batch_mark mark);
+  void read_epochs(std::span<const commit_unit> units);
+  void read_rows(std::span<const commit_unit> units, batch_facts& facts);
+  void read_domains(std::span<const commit_unit> units, batch_facts& facts);
+  void read_tokens(std::span<const commit_unit> units, batch_facts& facts);
+  void run(const batch_plan& plan);
+  std::size_t trim(const trim_events& op);
+  void forget_epochs(std::uint64_t generation);
+
+  connection& db_;
+  const placement& where_;
+
+  // The epochs of fences as of `generation_` of the guard row; those of other slots aren't known.
+  std::uint64_t generation_ = 0;
+  std::vector<epoch_t> epochs_;
+  std::vector<bool> is_known_;
+
+  bool is_commit_sent_ = false;
+  std::vector<result<>> outcomes_;
+  std::vector<std::pair<std::shared_ptr<std::atomic<std::size_t>>, std::size_t>> trimmed_;  // to be told
+};
+
+enum class batch_fate { committed, absent };
+/// What became of a batch whose COMMIT was cut off, asked of the server that is the primary now: waits, for as long as
+/// the session's lock wait, behind a transaction that still hangs there. Throws failure: nothing is known yet.
+batch_fate fate_of(batch_mark mark, connection& primary);
+
+}  // namespace throng::mysql
