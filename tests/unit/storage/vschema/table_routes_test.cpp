@@ -61,7 +61,10 @@ TEST_CASE("table routes: config/vschema.json is the standard") {
 TEST_CASE("table routes: the VSchema has every sharded table of the database, and columns that are there") {
   const auto schema = parse_vschema(standard_text(), "v.json", "throng").value();
   const auto& tables = schema.ours().tables;
-  CHECK(tables.size() == mysql::sharded_tables().size());
+  std::size_t local = 0;  // tables of which each server has its own
+  for (const auto& [name, table] : tables) local += table.kind == vschema_table::kind_t::reference;
+  CHECK(local == 3);
+  CHECK(tables.size() == mysql::sharded_tables().size() + local);
   for (const auto& layout : mysql::sharded_tables()) {
     REQUIRE_MESSAGE(tables.contains(layout.name), layout.name);
     const auto has = [&](std::string_view column) {
@@ -171,6 +174,12 @@ TEST_CASE("table routes: a VSchema that doesn't fit is refused by table") {
         "Throng has no table app (did you mean apps?); other programs' tables belong into a keyspace of their own");
   CHECK(refusal(R"("apps": {)", R"("apps": {"pinned": "80", )") ==
         "table apps: expected an ordinary table, neither pinned nor with auto_increment");
+  CHECK(refusal(R"("writers": {"type": "reference"})",
+                R"("writers": {"column_vindexes": [{"column": "id", "name": "by_id"}]})") ==
+        "table writers: expected the type reference without a source, because every shard has one");
+  CHECK(refusal(R"(,
+    "writers": {"type": "reference"})",
+                "") == "made");
   CHECK(make(R"({"sharded": false})").failure().detail ==
         "v.json:1: keyspace throng is not sharded; expected \"sharded\": true (one shard is a range too: \"-\")");
   auto all = R"({"keyspaces": {"throng": )" + standard_text() +
