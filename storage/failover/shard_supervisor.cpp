@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/failover/shard_supervisor.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <future>
+#include <map>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "config/log.hpp"
+#include "storage/failover/shard_steps.hpp"
+
+namespace throng::failover {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// When a step may be tried again: soon the first time, later and later while it keeps being needed.
+class step_patience {
+ public:
+  explicit step_patience(const supervisor_options& how) : how_(how) {}
+
+  bool may(const next_step& step, steady_time now) const {
+    const auto known = tries_.find(name_of(step));
+    return known == tries_.end() || now >= known->second.next;
+  }
+  void was_tried(const next_step& step, steady_time now) {
+    auto& one = tries_[name_of(step)];
+    const auto most = step.what == step_t::emergency_reparent ? milliseconds(1000) : how_.retry_at_most;
+    const auto is_again = now - one.last < one.pause + milliseconds(1000);
+    one.pause = is_again ? std::min(2 * one.pause, most) : how_.retry_first;
+    one.last = now;
+    std::uniform_int_distribution<milliseconds::rep> jitter(one.pause.count() * 3 / 4, one.pause.count() * 5 / 4);
+    one.next = now + milliseconds(jitter(random_));
+    if (tries_.size() > 100) std::erase_if(tries_, [&](const auto& each) { return each.second.next < now; });
+  }
+
+ private:
+  struct attempt {
+    steady_time last{}, next{};
+    milliseconds pause{0};
+  };
+  static std::string name_of(const next_step& step) {
+    std::string name(to_string(step.what));
+    for (const auto& one : step.servers) name += " " + one;
+    return name;
+  }
+  const supervisor_options& how_;
+  std::mt19937_64 random_{std::random_device{}()};
+  std::map<std::string, attempt> tries_;
+};
+
+class supervisor final : public shard_supervisor {
+ public:
+  supervisor(topology_store& topology, std::string key, const supervisor_options& how)
+      : topology_(topology), key_(std::move(key)), how_(how), patience_(how_) {
+    watch_ = topology_.watch(key_, [this](const std::vector<topology_entry>& entries) { take_record(entries); });
+    thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
+  }
+  ~supervisor() override {
+    watch_.reset();
+    thread_.request_stop();
+    wake();
+    if (thread_.joinable()) thread_.join();
+    std::lock_guard lock(mutex_);
+    if (wanted_) wanted_->answer.set_value(error{errc::stopping, "the supervisor stops"});
+  }
+
+  shard_status status() const override {
+    std::lock_guard lock(mutex_);
+    return status_;
+  }
+
+  result<reparent_report> reparent(const server_address& to) override {
+    std::future<result<reparent_report>> answer;
+    {
+      std::lock_guard lock(mutex_);
+      if (!status_.is_leading)
+        return error{errc::not_allowed, "the supervisor of shard " + status_.record.name() + " runs on another node"};
+      if (wanted_) return error{errc::conflict, "a reparent is under way"};
+      wanted_ = std::make_unique<command>();
+      wanted_->to = to;
+      answer = wanted_->answer.get_future();
+    }
+    wake();
+    return answer.get();
+  }
+
+  bool wait_until_well(milliseconds patience) const override {
+    std::unique_lock lock(mutex_);
+    return looked_.wait_for(lock, patience, [this] { return is_well(); });
+  }
+
+ private:
+  struct command {
+    server_address to;
+    std::promise<result<reparent_report>> answer;
+  };
+
+  // -- what others tell us -------------------------------------------------------------------------------------------
+
+  void take_record(const std::vector<topology_entry>& entries) {
+    const auto ours = std::ranges::find(entries, key_, &topology_entry::key);  // a watch is for a prefix
+    if (ours == entries.end()) return;
+    auto record = parse_shard_record(*ours);
+    if (!record) {
+      log::error("supervisor can't read a record: {}", record.failure().detail);
+      return;
+    }
+    {
+      std::lock_guard lock(mutex_);
+      if (record_ && record->version <= record_->version) return;
+      record_ = std::move(record).value();
+      has_news_ = true;
+    }
+    woken_.notify_all();
+  }
+  void wake() {
+    {
+      std::lock_guard lock(mutex_);
+      has_news_ = true;
+    }
+    woken_.notify_all();
+  }
+
+  // -- the loop ------------------------------------------------------------------------------------------------------
+
+  void run(std::stop_token stop) {
+    while (!stop.stop_requested()) {
+      {
+        std::unique_lock lock(mutex_);
+        woken_.wait_for(lock, stop, how_.probe.interval, [this] { return has_news_; });
+        has_news_ = false;
+      }
+      if (stop.stop_requested()) break;
+      seek_leadership();
+      if (auto record = current_record()) look(*record);
+    }
+    probes_.clear();
+  }
+
+  std::optional<shard_record> current_record() {
+    std::lock_guard lock(mutex_);
+    return record_;
+  }
+
+  void seek_leadership() {
+    if (how_.is_alone) {
+      is_leading_ = true;
+      return;
+    }
+    if (has_lost_.exchange(false)) {
+      leadership_.reset();
+      if (is_leading_) log::warn("supervisor of {} isn't the leader any more", key_);
+      is_leading_ = false;
+    }
+    if (leadership_ || clock::now() < next_bid_) return;
+    next_bid_ = clock::now() + milliseconds(500) + milliseconds(std::random_device{}() % 500);
+    auto held = topology_.hold("supervisors/" + key_.substr(key_.find('/') + 1), how_.name, how_.leader_ttl, [this] {
+      has_lost_ = true;
+      wake();
+    });
+    if (!held) return;  // someone else has it, or nobody can know
+    leadership_ = std::move(held).value();
+    is_leading_ = true;
+    log::info("supervisor of {} leads", key_);
+  }
+
+  void watch_servers(const shard_record& record) {
+    std::erase_if(probes_, [&](const auto& each) {
+      return std::ranges::find(record.servers, each.first) == record.servers.end();
+    });
+    for (const auto& server : record.servers)
+      if (auto& probe = probes_[server]; !probe)
+        probe = std::make_unique<server_probe>(server, how_.admin, how_.replication, how_.probe, [this] { wake(); });
+  }
+
+  void look(const shard_record& record) {
+    watch_servers(record);
+    if (record.version != last_version_) {
+      if (record.version > last_version_ && last_version_ != 0) {
+        // Someone else acts: not at the same moment, for one would only end the other's round.
+        not_before_ = clock::now() + milliseconds(200) + milliseconds(std::random_device{}() % 400);
+      }
+      last_version_ = record.version;
+    }
+    const auto now = clock::now();
+    std::vector<server_observation> seen;
+    for (const auto& server : record.servers) seen.push_back(probes_[server]->read());
+    tell_reachability(seen);
+    if (!notes_ || notes_of_ != record.version) refresh_notes(record);
+    if (!notes_) return;
+
+    auto found = assess(record, *notes_, seen, how_.policy, now, silent_);
+    const auto is_current = is_fresh(record, seen);
+    for (auto& [server, probe] : probes_) probe->keep_looking(!found.findings.empty() || !is_current);
+    publish(record, seen, is_current ? &found.findings : nullptr);
+    answer_command(record, seen);
+    if (!is_leading_ || !is_current || now < not_before_) return;
+    for (const auto& step : found.steps)
+      if (patience_.may(step, now)) {
+        act(record, step, seen);
+        return;
+      }
+  }
+
+  void refresh_notes(const shard_record& record) {
+    auto notes = read_notes(topology_, record);
+    if (!notes) {
+      set_trouble("the notes of the shard can't be read: " + notes.failure().detail);
+      return;
+    }
+    notes_ = std::move(notes).value();
+    notes_of_ = record.version;
+  }
+
+  /// Everything was asked after the last change, and after the primary went away.
+  bool is_fresh(const shard_record& record, const std::vector<server_observation>& seen) const {
+    auto after = acted_;
+    for (const auto& one : seen)
+      if (one.server == record.primary && !one.is_reachable) after = std::max(after, one.since);
+    return std::ranges::all_of(
+        seen, [&](const auto& one) { return one.was_tried && (!one.is_reachable || one.asked > after); });
+  }
+
+  // -- acting --------------------------------------------------------------------------------------------------------
+
+  void act(const shard_record& record, const next_step& step, const std::vector<server_observation>& seen) {
+    const auto worked = in_a_round(record, std::string(to_string(step.what)), [&](shard_round& round) {
+      if (step.what == step_t::emergency_reparent) {
+        auto report = reparent_emergency(round, seen);
+        std::lock_guard lock(mutex_);
+        ++status_.figures.failovers;
+        status_.last_reparent = std::move(report);
+      } else {
+        do_step(round, step);
+      }
+    });
+    (void)worked;  // a failure has been told, and the next look finds what is still to be done
+    patience_.was_tried(step, clock::now());
+  }
+
+  /// Errors tell why the round failed.
+  template <class Action>
+  result<> in_a_round(const shard_record& record, const std::string& what, Action action) {
+    auto fresh = read_record(topology_, key_);
+    if (!fresh) {
+      set_trouble("the topology can't be read: " + fresh.failure().detail);
+      return fresh.failure();
+    }
+    if (fresh->version != record.version) return error{errc::conflict, "the shard has just changed"};
+    refresh_notes(*fresh);
+    shard_round round(topology_, how_, *fresh, *notes_);
+    result<> outcome = done;
+    try {
+      action(round);
+    } catch (const mysql::failure& why) {
+      outcome = error{errc::service_unavailable, why.what()};
+    } catch (const step_failed& why) {
+      outcome = error{errc::conflict, why.what()};
+    }
+    notes_ = round.notes();
+    notes_of_ = last_version_ = round.record().version;
+    acted_ = clock::now();
+    {
+      std::lock_guard lock(mutex_);
+      if (!record_ || round.record().version > record_->version) record_ = round.record();
+      ++status_.figures.rounds;
+    }
+    for (auto& [server, probe] : probes_) probe->look_now();
+    set_trouble(outcome ? "" : what + ": " + outcome.failure().detail);
+    return outcome;
+  }
+
+  void set_trouble(const std::string& trouble) {
+    std::string before;
+    {
+      std::lock_guard lock(mutex_);
+      before = std::exchange(status_.trouble, trouble);
+      if (!trouble.empty()) ++status_.figures.rounds_failed;
+    }
+    if (!trouble.empty() && trouble != before) log::warn("supervisor of {}: {}", key_, trouble);
+  }
+
+  void answer_command(const shard_record& record, const std::vector<server_observation>& seen) {
+    std::unique_ptr<command> wanted;
+    {
+      std::lock_guard lock(mutex_);
+      wanted = std::exchange(wanted_, nullptr);
+    }
+    if (!wanted) return;
+    std::optional<reparent_report> report;
+    const auto outcome = in_a_round(record, "PlannedReparentShard",
+                                    [&](shard_round& round) { report = reparent_planned(round, wanted->to, seen); });
+    if (outcome) {
+      std::lock_guard lock(mutex_);
+      ++status_.figures.reparents;
+      status_.last_reparent = report;
+    }
+    wanted->answer.set_value(outcome ? result<reparent_report>(*report) : result<reparent_report>(outcome.failure()));
+  }
+
+  // -- telling -------------------------------------------------------------------------------------------------------
+
+  bool is_well() const {
+    const auto is_minor = [](const finding& one) {
+      return one.problem == problem_t::unreachable_replica || one.problem == problem_t::primary_without_acker ||
+             one.problem == problem_t::errant_gtid_detected;
+    };
+    return !status_.servers.empty() && std::ranges::all_of(status_.findings, is_minor) &&
+           std::ranges::all_of(status_.servers, [&](const server_observation& one) {
+             return !one.is_reachable || is_listed(one.server, status_.record.in_sync) || is_errant(one.server);
+           });
+  }
+  bool is_errant(const server_address& server) const {
+    return std::ranges::any_of(status_.findings, [&](const finding& one) {
+      return one.problem == problem_t::errant_gtid_detected && one.server == server;
+    });
+  }
+  static bool is_listed(const server_address& server, const std::vector<server_address>& list) {
+    return std::ranges::find(list, server) != list.end();
+  }
+
+  /// `findings`: null when the observations aren't all from after the last change.
+  void publish(const shard_record& record, const std::vector<server_observation>& seen,
+               const std::vector<finding>* findings) {
+    if (findings && is_leading_) tell_findings(record, *findings);
+    {
+      std::lock_guard lock(mutex_);
+      status_.record = record;
+      status_.is_leading = is_leading_;
+      status_.servers = seen;
+      if (findings) status_.findings = *findings;
+    }
+    if (findings) looked_.notify_all();
+  }
+
+  void tell_findings(const shard_record& record, const std::vector<finding>& findings) {
+    std::set<std::string> told;
+    for (const auto& one : findings) {
+      auto name = std::string(to_string(one.problem)) + " " + one.server;
+      if (!told_.contains(name)) log::info("shard {}: {}: {}", record.name(), to_string(one.problem), one.detail);
+      told.insert(std::move(name));
+    }
+    if (told.empty() && !told_.empty()) log::info("shard {}: all is well", record.name());
+    told_ = std::move(told);
+  }
+
+  void tell_reachability(const std::vector<server_observation>& seen) {
+    for (const auto& one : seen) {
+      const auto known = was_reachable_.find(one.server);
+      if (known != was_reachable_.end() && known->second == one.is_reachable) continue;
+      if (!one.was_tried) continue;
+      was_reachable_[one.server] = one.is_reachable;
+      if (one.is_reachable)
+        log::info("database server {} answers", one.server);
+      else
+        log::warn("database server {} can't be reached: {}", one.server, one.trouble);
+    }
+  }
+
+  topology_store& topology_;
+  const std::string key_;
+  const supervisor_options how_;
+
+  // Of the loop's thread.
+  step_patience patience_;
+  std::map<server_address, std::unique_ptr<server_probe>> probes_;
+  std::optional<shard_notes> notes_;
+  topology_version notes_of_ = 0, last_version_ = 0;
+  silences silent_;
+  steady_time acted_{}, not_before_{}, next_bid_{};
+  bool is_leading_ = false;
+  std::unique_ptr<topology_store::handle> leadership_;
+  std::atomic<bool> has_lost_{false};
+  std::set<std::string> told_;
+  std::map<server_address, bool> was_reachable_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any woken_;
+  mutable std::condition_variable looked_;
+  bool has_news_ = false;
+  std::optional<shard_record> record_;
+  shard_status status_;
+  std::unique_ptr<command> wanted_;
+
+  std::unique_ptr<topology_store::handle> watch_;
+  std::jthread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<shard_supervisor> shard_supervisor::start(topology_store& topology, std::string key,
+                                                          const supervisor_options& how) {
+  return std::make_unique<supervisor>(topology, std::move(key), how);
+}
+
+}  // namespace throng::failover
