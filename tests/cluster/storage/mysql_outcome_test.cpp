@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whatever happens to connections and servers: what commit() calls committed is there, once, and what it calls failed
+// isn't. A unit here is a post that nobody else makes, so an answer of errc::conflict would be a post written twice.
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "storage/commit_queue.hpp"
+#include "tests/cluster/storage/cutting_proxy.hpp"
+#include "tests/cluster/storage/mysql_harness.hpp"
+
+namespace throng {
+namespace {
+
+using namespace std::chrono_literals;
+using cut = cutting_proxy::cut;
+
+constexpr channel_id lobby{400};
+
+message_record numbered(std::int64_t number) {
+  message_record row;
+  row.channel = lobby;
+  row.ts = {number};
+  row.seq = static_cast<seq_t>(number);
+  row.data = "post " + std::to_string(number);
+  return row;
+}
+commit_unit post_unit(std::int64_t number) { return {{}, {insert_message{numbered(number)}}}; }
+
+template <class Condition>
+bool comes_true(Condition condition) {
+  for (auto end = std::chrono::steady_clock::now() + 60s; std::chrono::steady_clock::now() < end;) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(2ms);
+  }
+  return false;
+}
+
+/// All posts from 1 to `last` are there, and nothing else is.
+void check_all_there(store& rows, std::int64_t last) {
+  auto found = rows.make_reader()->messages_after(lobby, 0, 1'000'000);
+  REQUIRE(found.ok());
+  REQUIRE(found->size() == static_cast<std::size_t>(last));
+  for (std::int64_t number = 1; number <= last; ++number)
+    REQUIRE(found->at(static_cast<std::size_t>(number) - 1) == numbered(number));
+}
+
+TEST_CASE("mysql: a connection that is cut at any moment of a commit loses nothing and doubles nothing") {
+  auto seed = std::random_device{}();
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  cutting_proxy proxy(shared_mariadb::server().port());
+  mysql_harness at;
+  at.directory = make_fixed_shard_directory(shard_map::single(proxy.address()));
+  auto rows = at.open();
+  std::map<cut, int> seen;
+  std::int64_t last = 0;
+  constexpr int rounds = 80;
+  for (int round = 0; round < rounds; ++round) {
+    auto when = static_cast<cut>(1 + random() % 7);
+    CAPTURE(static_cast<int>(when));
+    std::vector<commit_unit> units;
+    for (auto left = 1 + random() % 20; left > 0; --left) units.push_back(post_unit(++last));
+    proxy.cut_next(when);
+    auto outcomes = rows->commit(units);
+    REQUIRE_MESSAGE(outcomes.ok(), outcomes.failure().detail);
+    for (const auto& outcome : *outcomes) REQUIRE(outcome.ok());
+    REQUIRE(proxy.waiting() == cut::none);
+    ++seen[when];
+  }
+  check_all_there(*rows, last);
+  CHECK(seen.size() == 7);
+}
+
+TEST_CASE("mysql: an outcome that isn't known is asked for until there is a primary that knows") {
+  cutting_proxy proxy(shared_mariadb::server().port());
+  mysql_harness at;
+  at.directory = make_fixed_shard_directory(shard_map::single(proxy.address()));
+  at.options.commit_patience = 100ms;  // is for what is known
+  auto rows = at.open();
+  shard_record nobody;
+  proxy.hold_commits(true);
+  proxy.cut_next(cut::after_commit_answer);
+  auto answer = std::async(std::launch::async, [&] {
+    std::vector units{post_unit(1)};
+    return rows->commit(units);
+  });
+  REQUIRE(comes_true([&] { return proxy.held_commits() == 1; }));
+  at.directory->set(shard_map::make({nobody}, {}, 1).value());
+  proxy.hold_commits(false);
+  CHECK(answer.wait_for(400ms) == std::future_status::timeout);
+  at.directory->set(shard_map::single(shared_mariadb::server().address()));
+  auto outcomes = answer.get();
+  REQUIRE(outcomes.ok());
+  CHECK(outcomes->at(0).ok());
+  check_all_there(*rows, 1);
+}
+
+TEST_CASE("mysql: connections that are killed at random while batches are committed lose and double nothing") {
+  mysql_harness at;
+  auto rows = at.open();
+  std::atomic<bool> is_done = false;
+  std::atomic<int> batches = 0, kills = 0;
+  auto admin = shared_mariadb::server().connect_as_root();
+  std::thread killer([&] {
+    std::mt19937 random(7);
+    for (int seen = 0; !is_done; seen = batches) {
+      while (!is_done && batches == seen) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 1'500));  // any moment of a batch
+      auto id = admin.number("SELECT id FROM information_schema.processlist WHERE db = '" + at.database + "' LIMIT 1");
+      if (id == 0) continue;
+      try {
+        admin.run((random() % 2 ? "KILL CONNECTION " : "KILL QUERY ") + std::to_string(id));
+        ++kills;
+      } catch (const mysql::failure&) {  // gone already
+      }
+    }
+  });
+  std::int64_t last = 0;
+  for (int batch = 0; batch < 200; ++batch) {
+    std::vector<commit_unit> units;
+    for (int i = 0; i < 10; ++i) units.push_back(post_unit(++last));
+    auto outcomes = rows->commit(units);
+    ++batches;
+    if (!outcomes.ok() || !std::ranges::all_of(*outcomes, [](const auto& each) { return each.ok(); })) {
+      is_done = true;
+      killer.join();
+      FAIL((outcomes.ok() ? "a unit was refused" : outcomes.failure().detail));
+    }
+  }
+  is_done = true;
+  killer.join();
+  CHECK(kills > 20);
+  check_all_there(*rows, last);
+}
+
+TEST_CASE("mysql: a server that is killed with -9 under load and comes back has all that was acknowledged") {
+  temporary_folder folder;
+  auto server = mysql::local_server::start(folder.path());
+  REQUIRE_MESSAGE(server.ok(), server.failure().detail);
+  auto directory = make_fixed_shard_directory(shard_map::single((*server)->address()));
+  mysql_options options;
+  options.connect = mysql::local_server::root();
+  options.connect.database = "throng";
+  options.commit_patience = 60s;
+  auto opened = open_mysql_store(*directory, {}, options);
+  REQUIRE_MESSAGE(opened.ok(), opened.failure().detail);
+
+  std::atomic<bool> is_done = false;
+  std::atomic<std::int64_t> acked = 0;
+  std::string problem;
+  std::thread load([&] {
+    for (std::int64_t last = 0; !is_done;) {
+      std::vector<commit_unit> units;
+      for (int i = 0; i < 50; ++i) units.push_back(post_unit(++last));
+      auto outcomes = (*opened)->commit(units);
+      if (!outcomes.ok()) {
+        problem = outcomes.failure().detail;
+        return;
+      }
+      for (const auto& outcome : *outcomes)
+        if (!outcome.ok()) problem = outcome.failure().detail;
+      acked = last;
+    }
+  });
+  for (int round = 0; round < 5; ++round) {
+    auto before = acked.load();
+    CHECK(comes_true([&] { return acked > before + 100; }));
+    (*server)->kill9();
+    auto again = (*server)->restart();
+    CHECK(again.ok());
+  }
+  auto before = acked.load();
+  CHECK(comes_true([&] { return acked > before; }));
+  is_done = true;
+  load.join();
+  CHECK(problem.empty());
+  check_all_there(**opened, acked);
+}
+
+}  // namespace
+}  // namespace throng
