@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/reshard/reshard_databases.hpp"
+
+#include <thread>
+
+#include "storage/mysql/mysql_schema.hpp"
+#include "storage/reshard/reshard_sql.hpp"
+
+namespace throng {
+
+namespace {
+
+using std::chrono::milliseconds;
+using clock = std::chrono::steady_clock;
+
+/// DDL that may have to wait for writers.
+void run_patiently(mysql::connection& db, std::string_view sql, clock::time_point deadline) {
+  for (;;) {
+    try {
+      db.run(sql);
+      return;
+    } catch (const mysql::failure& why) {
+      if (!why.is_conflict_of_locks() || clock::now() >= deadline) throw;
+    }
+    std::this_thread::sleep_for(milliseconds(50));  // those who waited behind us go first
+  }
+}
+
+/// A second at most for a table's metadata lock: as long as we wait for it, nobody else gets it.
+void wait_shortly(mysql::connection& db) { db.run("SET SESSION lock_wait_timeout=1"); }
+
+void make_database(const reshard_context& context, const key_range& shard) {
+  auto without = context;
+  without.admin.database.clear();
+  auto db = connect_primary(without, shard);
+  std::string name;
+  for (const char c : context.admin.database) name += c == '`' ? std::string("``") : std::string(1, c);
+  db->run("CREATE DATABASE IF NOT EXISTS `" + name + "` CHARACTER SET binary");
+}
+
+}  // namespace
+
+result<> prepare_target(const reshard_context& context, const key_range& shard) {
+  make_database(context, shard);
+  auto db = connect_primary(context, shard);
+  const auto name = to_text(shard);
+  const auto server = [&] { return "the server of target " + name; };
+  if (auto migrated = mysql::migrate(*db, mysql::migrations()); !migrated) return migrated.failure();
+  const auto owner = db->words("SELECT shard FROM shard_guard WHERE id=1");
+  if (!owner.empty() && owner != name) return error{errc::conflict, server() + " holds shard " + owner};
+  for (const auto& table : mysql::sharded_tables())
+    if (db->query("SELECT 1 FROM " + std::string(table.name) + " LIMIT 1").next())
+      return error{errc::conflict, server() + " has rows in " + std::string(table.name) + ": it must be empty"};
+  db->run("INSERT INTO shard_guard(id, shard, generation, state) VALUES(1," + db->quoted(name) +
+          ",1,2) ON DUPLICATE KEY UPDATE state=2");
+  return done;
+}
+
+void install_journal(const reshard_context& context, const key_range& shard, milliseconds at_most) {
+  const auto deadline = clock::now() + at_most;
+  auto db = connect_primary(context, shard);
+  wait_shortly(*db);
+  for (const auto sql : reshard_sql::own_tables()) db->run(sql);
+  take_over(*db, context.runner);
+  for (const auto& table : mysql::sharded_tables())
+    for (const auto& sql : reshard_sql::journal_triggers(table)) run_patiently(*db, sql, deadline);
+}
+
+void remove_journal(const reshard_context& context, const key_range& shard, milliseconds at_most) {
+  const auto deadline = clock::now() + at_most;
+  auto db = connect_primary(context, shard);
+  wait_shortly(*db);
+  // The tables last: a trigger without its journal would fail the writers.
+  for (const auto& table : mysql::sharded_tables())
+    for (const auto& sql : reshard_sql::drop_journal_triggers(table)) run_patiently(*db, sql, deadline);
+  for (const auto sql : reshard_sql::drop_own_tables()) run_patiently(*db, sql, deadline);
+}
+
+void empty_shard(const reshard_context& context, const key_range& shard) {
+  auto db = connect_primary(context, shard);
+  for (const auto& table : mysql::sharded_tables()) db->run("TRUNCATE TABLE " + std::string(table.name));
+  db->run("TRUNCATE TABLE writers");
+  db->run("DELETE FROM shard_guard");
+}
+
+void clear_target(const reshard_context& context, const key_range& shard, milliseconds at_most) {
+  {
+    auto db = connect_primary(context, shard);
+    const auto is_ours = db->number(
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema=DATABASE() AND table_name='reshard_owner'");
+    if (is_ours == 0) return;
+  }
+  empty_shard(context, shard);
+  remove_journal(context, shard, at_most);
+}
+
+}  // namespace throng
