@@ -33,6 +33,7 @@ struct entity_cell {
   std::atomic<bool> stays_active{false};
   std::atomic<bool> is_loading{true};
   std::atomic<bool> has_ended{false};
+  std::atomic<bool> reports_idle{false};  // the SLOT waits until mailbox and waiting are zero
   /// Set by the first commit that fails; from then on the commit queue refuses the later ones of this incarnation.
   std::atomic<bool> is_broken{false};
 };
@@ -94,10 +95,19 @@ struct slot_end {
   bool restart = false;
   std::function<void(result<>)> done;
 };
+/// An entity that was told to report so has nothing under way any more.
+struct slot_entity_idle {
+  entity_cell_ptr cell;
+};
+/// The slot goes to another node: finish what is there, end all entities, forget the subscribers, then call `done`.
+struct slot_drain {
+  std::function<void()> done;
+};
 struct slot_shutdown {};
 struct slot_input {
   std::variant<std::shared_ptr<const envelope>, publication_ptr, slot_subscription, slot_wake, slot_entity_ended,
-               slot_entity_settled, slot_tick, slot_list, slot_describe, slot_look, slot_end, slot_shutdown>
+               slot_entity_settled, slot_entity_idle, slot_tick, slot_list, slot_describe, slot_look, slot_end,
+               slot_drain, slot_shutdown>
       what;
 };
 

@@ -31,8 +31,14 @@ class mailbox_executor final : public executor {
   /// By then its continuation is in the mailbox and counted. A broken incarnation gets one more job, in which it can
   /// see that this was the last.
   void wait_ended() {
-    cell_->waiting.fetch_sub(1);
+    const bool was_last = cell_->waiting.fetch_sub(1) == 1;
     if (cell_->is_broken.load()) post([] {});
+    if (was_last) report_idle();
+  }
+  /// For a SLOT that waits for it; cheap if none does.
+  void report_idle() {
+    if (!cell_->reports_idle.load() || cell_->waiting.load() > 0 || cell_->mailbox.load() > 0) return;
+    if (auto slot = caf::actor_cast<caf::actor>(slot_)) caf::anon_send(slot, slot_input{slot_entity_idle{cell_}});
   }
   void commit_began() { cell_->commits.fetch_add(1); }
   void commit_ended() {
@@ -99,10 +105,11 @@ class live_context final : public entity_context {
 
   void read_raw(std::function<void(store_reader*, errc)> work) override {
     jobs_->wait_began();
-    services_.readers.read(keyspace_id(key()), [jobs = jobs_, work = std::move(work)](store_reader* reader, errc refused) {
-      work(reader, refused);
-      jobs->wait_ended();
-    });
+    services_.readers.read(keyspace_id(key()),
+                           [jobs = jobs_, work = std::move(work)](store_reader* reader, errc refused) {
+                             work(reader, refused);
+                             jobs->wait_ended();
+                           });
   }
 
   void publish(publication_ptr event) override { caf::anon_send(slot_, slot_input{std::move(event)}); }
@@ -114,6 +121,7 @@ class live_context final : public entity_context {
 
   node_services& services() const { return services_; }
   const caf::actor& slot() const { return slot_; }
+  void report_idle() { jobs_->report_idle(); }
   entity_cell& cell() const { return *jobs_->cell(); }
   const entity_cell_ptr& shared_cell() const { return jobs_->cell(); }
   bool is_broken() const { return cell().is_broken.load(); }
@@ -173,6 +181,7 @@ class entity_actor final : public caf::event_based_actor {
     guarded([&] { job(); });
     job = nullptr;  // with all it holds, before it stops counting
     context_.cell().waiting.fetch_sub(1);
+    context_.report_idle();
     end_if_broken();
   }
   void handle(entity_wake&) {
@@ -181,6 +190,7 @@ class entity_actor final : public caf::event_based_actor {
     else
       is_wake_due_ = true;
     context_.cell().mailbox.fetch_sub(1);
+    context_.report_idle();
   }
   void handle(entity_quit& command) {
     cause_ = slot_entity_ended::cause_t::stopped;
@@ -203,6 +213,7 @@ class entity_actor final : public caf::event_based_actor {
     context_.cell().messages.fetch_add(1, std::memory_order_relaxed);
     if (!has_ended_) handle_loaded(std::move(message));
     context_.cell().mailbox.fetch_sub(1);  // last: until here the SLOT must not think that nothing is going on
+    context_.report_idle();
   }
 
   void handle_loaded(std::shared_ptr<const envelope> message) {

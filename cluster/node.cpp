@@ -15,8 +15,8 @@
 #include <caf/send.hpp>
 #include <google/protobuf/message.h>
 
-#include "cluster/harden.hpp"
-#include "cluster/slot_actor.hpp"
+#include "cluster/live_region.hpp"
+#include "cluster/slot_set.hpp"
 #include "cluster/surely.hpp"
 #include "storage/model/assert.hpp"
 
@@ -40,67 +40,6 @@ struct scheduler_config : caf::actor_system_config {
   }
 };
 
-/// In CAF 0.17 a thread that makes a system or spawns into it keeps the system's logger until the thread ends, and
-/// ~actor_system waits for the logger: an io thread that made a SLOT would hold up stop() for ever. Scheduler threads
-/// have the logger before and keep it.
-class borrowed_logger {
- public:
-  borrowed_logger() = default;
-  borrowed_logger(const borrowed_logger&) = delete;
-  borrowed_logger& operator=(const borrowed_logger&) = delete;
-  ~borrowed_logger() {
-    if (!had_one_) caf::logger::set_current_actor_system(nullptr);
-  }
-
- private:
-  const bool had_one_ = caf::logger::current_logger() != nullptr;
-};
-
-/// SLOT actors are made when somebody first talks to them.
-class slot_set {
- public:
-  slot_set(caf::actor_system& system, node_services& services) : system_(system), services_(services) {}
-  ~slot_set() {
-    for (auto& each : slots_) delete each.load();
-  }
-
-  /// Null once it is closed, for a slot that wasn't used before.
-  slot_shell* at(slot_id slot) {
-    auto& place = slots_[slot.value];
-    if (auto* shell = place.load(std::memory_order_acquire)) return shell;
-    std::lock_guard lock(making_);
-    if (auto* shell = place.load(std::memory_order_acquire)) return shell;
-    if (is_closed_) return nullptr;
-    auto made = std::make_unique<slot_shell>(slot);
-    borrowed_logger until_it_is_made;
-    made->actor = spawn_slot(system_, services_, *made);
-    place.store(made.get(), std::memory_order_release);
-    return made.release();
-  }
-  /// False if the slot could not be reached any more.
-  bool send(slot_id slot, slot_input input) {
-    auto* shell = at(slot);
-    if (shell) caf::anon_send(shell->actor, std::move(input));
-    return shell != nullptr;
-  }
-  void close() {
-    std::lock_guard lock(making_);
-    is_closed_ = true;
-  }
-  template <class Visit>
-  void each(Visit visit) {
-    for (auto& place : slots_)
-      if (auto* shell = place.load(std::memory_order_acquire)) visit(*shell);
-  }
-
- private:
-  caf::actor_system& system_;
-  node_services& services_;
-  std::mutex making_;
-  bool is_closed_ = false;
-  std::array<std::atomic<slot_shell*>, slot_count> slots_{};
-};
-
 /// Gathers one answer from each SLOT that exists and calls `done` with all of them.
 template <class Item>
 class gathering {
@@ -122,24 +61,32 @@ class gathering {
   std::function<void(std::vector<Item>)> done_;
 };
 
-class live_node final : public node, private region, private entity_door, private inspection {
+class live_node final : public node, private inspection {
  public:
   live_node(parts with, kinds placed)
       : services_{with.self, with.options, with.clock, with.commits, with.readers},
         config_(with.options, with.is_simulated),
         system_(std::in_place, config_),
         slots_(*system_, services_),
+        region_(services_, slots_, with.between, std::move(with.raise_fences)),
         is_simulated_(with.is_simulated) {
     caf::logger::set_current_actor_system(nullptr);  // as borrowed_logger: another thread may stop the node
-    services_.door = this;
-    services_.table = std::move(with.table);
+    services_.door = &region_;
+    if (with.table) region_.own_everything(*with.table);
     for (auto& [kind, factory] : placed) services_.factories[static_cast<std::size_t>(kind)] = std::move(factory);
     if (!is_simulated_) ticker_ = std::thread([this] { keep_ticking(); });
   }
   ~live_node() override { live_node::stop(); }
 
-  region& door() override { return *this; }
+  region& door() override { return region_; }
   inspection& inspect() override { return *this; }
+  void apply(const slot_table& table, const std::vector<node_identity>& members) override {
+    region_.apply(table, members);
+  }
+  placement placed() const override {
+    const auto state = region_.read_state();
+    return {state.table_version, state.open_slots, state.moving_slots, state.held_items};
+  }
 
   void stop() override {
     if (!system_) return;
@@ -166,6 +113,7 @@ class live_node final : public node, private region, private entity_door, privat
   void tick() override {
     const auto now = services_.clock.now();
     services_.counters.expired.fetch_add(services_.asks->expire(now), std::memory_order_relaxed);
+    region_.tick(now);
     const bool has_too_many = services_.has_too_many();
     slots_.each([=](slot_shell& shell) {
       if (shell.next_tick.load(std::memory_order_relaxed) <= now ||
@@ -175,72 +123,6 @@ class live_node final : public node, private region, private entity_door, privat
   }
 
  private:
-  // -- region
-  // --------------------------------------------------------------------------------------------------------------
-
-  bool tell(entity_key to, message_ptr message) override { return tell_from({}, to, std::move(message)); }
-  void ask_raw(entity_key to, message_ptr request, duration timeout, answer_callback done) override {
-    ask_from({}, to, std::move(request), timeout, std::move(done));
-  }
-
-  bool tell_from(entity_key from, entity_key to, message_ptr message) override {
-    services_.counters.tells.fetch_add(1, std::memory_order_relaxed);
-    auto letter = std::make_shared<envelope>();
-    letter->to = to;
-    letter->from = from;
-    letter->message = std::move(message);
-    return deliver(std::move(letter));
-  }
-
-  void ask_from(entity_key from, entity_key to, message_ptr request, duration timeout, answer_callback done) override {
-    services_.counters.asks.fetch_add(1, std::memory_order_relaxed);
-    if (services_.is_stopping.load()) return done(errc::stopping);
-    const auto deadline = services_.clock.now() + timeout;
-    const auto correlation = services_.asks->add(deadline, std::move(done));
-    auto letter = std::make_shared<envelope>();
-    letter->to = to;
-    letter->from = from;
-    letter->message = std::move(request);
-    letter->deadline = deadline;
-    letter->reply = std::make_shared<reply_handle>([asks = services_.asks, correlation](result<message_ptr> outcome) {
-      asks->resolve(correlation, std::move(outcome));
-    });
-    auto reply = letter->reply;
-    if (!deliver(std::move(letter)))
-      reply->answer(error{errc::overloaded, "the mailbox of slot " + std::to_string(slot_of(to).value) + " is full"});
-  }
-
-  bool deliver(std::shared_ptr<envelope> letter) {
-    THRONG_ASSERT(static_cast<std::size_t>(letter->to.kind) < services_.factories.size());
-    THRONG_ASSERT(services_.factories[static_cast<std::size_t>(letter->to.kind)]);
-    const auto slot = slot_of(letter->to);
-    const auto owner = services_.table->owner_of(slot);
-    THRONG_ASSERT(owner.node == services_.self);  // other nodes come with the links
-    letter->epoch = owner.epoch;
-    auto* shell = services_.is_stopping.load() ? nullptr : slots_.at(slot);
-    if (!shell || shell->mailbox.load(std::memory_order_relaxed) >= services_.options.slot_mailbox_max) {
-      services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
-      return false;
-    }
-    shell->mailbox.fetch_add(1, std::memory_order_relaxed);
-    caf::anon_send(shell->actor, slot_input{std::shared_ptr<const envelope>(std::move(letter))});
-    return true;
-  }
-
-  void subscribe(entity_key stream, std::function<void(result<>)> done) override {
-    auto heard = surely<result<>>(std::move(done), errc::stopping);
-    if (services_.is_stopping.load()) return heard(errc::stopping);
-    slots_.send(slot_of(stream), {slot_subscription{stream, services_.self, true, std::move(heard)}});
-  }
-  void unsubscribe(entity_key stream) override {
-    if (services_.is_stopping.load()) return;
-    slots_.send(slot_of(stream), {slot_subscription{stream, services_.self, false, {}}});
-  }
-  void on_publication(std::function<void(const publication_ptr&)> sink) override { services_.sink = std::move(sink); }
-
-  steady_time now() const override { return services_.clock.now(); }
-  wall_time wall() const override { return services_.clock.wall(); }
-
   // -- inspection
   // ----------------------------------------------------------------------------------------------------------
 
@@ -328,6 +210,7 @@ class live_node final : public node, private region, private entity_door, privat
   scheduler_config config_;
   std::optional<caf::actor_system> system_;
   slot_set slots_;
+  live_region region_;
   const bool is_simulated_;
   std::thread ticker_;
   std::mutex ticking_;

@@ -10,6 +10,7 @@
 #include "cluster/clock.hpp"
 #include "cluster/entity.hpp"
 #include "cluster/inspection.hpp"
+#include "cluster/link/links.hpp"
 #include "cluster/node_services.hpp"
 #include "cluster/region.hpp"
 
@@ -23,11 +24,15 @@ class node {
   struct parts {
     node_index self{1};
     node_options options;
-    std::shared_ptr<const slot_table> table;  // its fences are raised in the store already
+    /// Of a node that is alone: all slots are its own, and their fences are raised in the store. Null among others.
+    std::shared_ptr<const slot_table> table;
     time_source& clock;
     commit_queue& commits;
     reader_pool& readers;
     bool is_simulated = false;  // CAF's test scheduler; run() and tick() by hand
+    /// For a node among others: the links to them, which outlive it, and how fences are raised.
+    links* between = nullptr;
+    fence_raiser raise_fences{};
   };
 
   static std::unique_ptr<node> start(parts with, kinds placed);
@@ -35,6 +40,16 @@ class node {
 
   virtual region& door() = 0;
   virtual inspection& inspect() = 0;
+
+  /// What the topology says now: who owns which slot, and who lives (this node too). An older table is ignored.
+  virtual void apply(const slot_table& table, const std::vector<node_identity>& members) = 0;
+  struct placement {
+    std::uint64_t table_version = 0;
+    std::size_t open_slots = 0;    // of this node
+    std::size_t moving_slots = 0;  // on their way to it, or routes that are being changed
+    std::size_t held_items = 0;
+  };
+  virtual placement placed() const = 0;
 
   /// Answers what waits with errc::stopping, ends all actors, and returns when they are gone. The commit queue must
   /// still run: what entities have submitted is committed by it.

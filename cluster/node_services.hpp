@@ -48,7 +48,14 @@ class entity_door {
   virtual bool tell_from(entity_key from, entity_key to, message_ptr message) = 0;
   virtual void ask_from(entity_key from, entity_key to, message_ptr request, duration timeout,
                         answer_callback done) = 0;
+  /// The epoch under which this node owns `slot`.
+  virtual epoch_t epoch_of(slot_id slot) const = 0;
+  /// Passes on what was published here to another node that is subscribed.
+  virtual void publish_to(node_index node, const publication_ptr& event) = 0;
 };
+
+/// Raises fences in the store without blocking; one outcome for each, in order, once, on any thread.
+using fence_raiser = std::function<void(std::vector<fence>, std::function<void(std::vector<result<>>)>)>;
 
 struct node_services {
   node_index self;
@@ -70,9 +77,6 @@ struct node_services {
     return has_too_many() ? std::min(options.passivate_after, std::chrono::milliseconds(1000))
                           : options.passivate_after;
   }
-  /// Any thread; the epoch under which this node owns `slot`.
-  epoch_t epoch_of(slot_id slot) const { return table->owner_of(slot).epoch; }
-  std::shared_ptr<const slot_table> table{};
 };
 
 }  // namespace throng

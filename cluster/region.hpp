@@ -30,6 +30,10 @@ class region {
   /// Set once, before the first subscription.
   virtual void on_publication(std::function<void(const publication_ptr&)> sink) = 0;
 
+  /// A stream's SLOT has moved, and this node is subscribed there now: what was published in between may be missing, so
+  /// whoever reads it asks for a Replay. Set once, before the first subscription.
+  virtual void on_renewal(std::function<void(entity_key stream)> renewed) = 0;
+
   virtual steady_time now() const = 0;
   virtual wall_time wall() const = 0;
 

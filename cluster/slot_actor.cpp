@@ -97,9 +97,11 @@ class slot_actor final : public caf::event_based_actor {
 
   void handle(publication_ptr& event) {
     for (const auto& each : subscribers_.subscribers(event->stream)) {
-      THRONG_ASSERT(each.node == services_.self);  // other nodes come with the links
       services_.counters.publications.fetch_add(1, std::memory_order_relaxed);
-      if (services_.sink) services_.sink(event);
+      if (each.node != services_.self)
+        services_.door->publish_to(each.node, event);
+      else if (services_.sink)
+        services_.sink(event);
     }
   }
 
@@ -164,6 +166,42 @@ class slot_actor final : public caf::event_based_actor {
     shell_.has_entities.store(!members_.empty(), std::memory_order_relaxed);
   }
 
+  // -- the slot goes elsewhere
+  // -----------------------------------------------------------------------------------------------------
+
+  /// Nothing new comes to this mailbox: the region has closed the route before. What is there is finished, each entity
+  /// ends when it has nothing under way, and then the next owner may begin.
+  void handle(slot_drain& command) {
+    when_drained_ = std::move(command.done);
+    subscribers_ = {};
+    for (auto& [key, entity] : members_) {
+      if (!entity.actor) continue;
+      entity.cell->reports_idle.store(true);
+      end_if_idle(entity);
+    }
+    finish_draining();
+  }
+
+  void handle(slot_entity_idle& report) {
+    auto found = members_.find(report.cell->key);
+    if (when_drained_ && found != members_.end() && found->second.cell == report.cell) end_if_idle(found->second);
+  }
+
+  void end_if_idle(member& entity) {
+    if (!entity.actor || entity.next || entity.cell->mailbox.load() > 0 || entity.cell->waiting.load() > 0) return;
+    entity.next = std::make_unique<succession>();
+    caf::anon_send(entity.actor, entity_input{entity_quit{true}});
+  }
+
+  void finish_draining() {
+    if (!when_drained_) return;
+    for (const auto& [key, entity] : members_)
+      if (entity.actor || entity.next) return;
+    members_.clear();
+    wakes_ = {};
+    std::exchange(when_drained_, nullptr)();
+  }
+
   void handle(slot_shutdown&) {
     is_shutting_down_ = true;
     for (auto& [key, entity] : members_)
@@ -193,7 +231,7 @@ class slot_actor final : public caf::event_based_actor {
     slot_view view;
     view.slot = shell_.slot;
     view.owner = services_.self;
-    view.epoch = services_.epoch_of(shell_.slot);
+    view.epoch = services_.door->epoch_of(shell_.slot);
     view.entities = static_cast<std::uint32_t>(
         std::count_if(members_.begin(), members_.end(), [](const auto& each) { return bool(each.second.actor); }));
     view.mailbox = shell_.mailbox.load();
@@ -233,8 +271,8 @@ class slot_actor final : public caf::event_based_actor {
   void activate(entity_key key, member& entity) {
     entity.cell = std::make_shared<entity_cell>(key);
     entity.started = entity.last_message = services_.clock.now();
-    entity.actor = spawn_entity(system(), services_, caf::actor_cast<caf::actor>(this), services_.epoch_of(shell_.slot),
-                                entity.cell);
+    entity.actor = spawn_entity(system(), services_, caf::actor_cast<caf::actor>(this),
+                                services_.door->epoch_of(shell_.slot), entity.cell);
     services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
     shell_.has_entities.store(true, std::memory_order_relaxed);
     expect_tick(std::max(last_passivation_ + services_.options.passivate_after / 4, entity.started));
@@ -261,6 +299,7 @@ class slot_actor final : public caf::event_based_actor {
     if (!entity.actor && !entity.is_quarantined() && entity.crash_count() == 0) members_.erase(found);
     if (next)
       for (auto& each : next->when_settled) each(throng::done);
+    finish_draining();
   }
 
   void expect_tick(steady_time when) {
@@ -340,6 +379,7 @@ class slot_actor final : public caf::event_based_actor {
   subscriber_table subscribers_;
   wake_queue wakes_;
   steady_time last_passivation_{};
+  std::function<void()> when_drained_;  // set while the slot is going elsewhere
   bool is_shutting_down_ = false;
 };
 

@@ -111,6 +111,15 @@ void slot_gates::forward(slot_id slot, const gate& at, held what, steps& todo) {
 // -- events
 // ------------------------------------------------------------------------------------------------------------
 
+void slot_gates::own_everything(const slot_table& table) {
+  version_ = table.version();
+  for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
+    gates_[slot].owner = gates_[slot].lane = self_;
+    gates_[slot].epoch = table.owner_of(slot_id{slot}).epoch;
+    gates_[slot].is_open = true;
+  }
+}
+
 void slot_gates::apply(const slot_table& table, const std::vector<node_index>& alive, steps& todo, steady_time now) {
   now_ = now;
   if (table.version() > version_) {

@@ -111,7 +111,9 @@ class slot_gates {
   // -- events
   // ----------------------------------------------------------------------------------------------------------
 
-  /// A newer table; an older one is ignored. `is_alive` tells of nodes 1…
+  /// The table of a node that is alone: every slot is its own, and open.
+  void own_everything(const slot_table& table);
+  /// A newer table; an older one is ignored. `alive` has this node too.
   void apply(const slot_table& table, const std::vector<node_index>& alive, steps& todo, steady_time now);
   /// Members came or went.
   void set_alive(const std::vector<node_index>& alive, steps& todo, steady_time now);

@@ -165,6 +165,13 @@ fan_out::fan_out(node_index node, region& entities, const std::vector<io_loop*>&
 fan_out::~fan_out() = default;
 
 void fan_out::start() {
+  region_.on_renewal([weak = weak_from_this()](entity_key stream) {
+    const auto self = weak.lock();
+    if (!self) return;
+    const auto to = self->directory_.look(stream);
+    for (std::size_t i = 0; i < self->loops_.size(); ++i)
+      if ((to.loops & std::uint64_t{1} << i) && self->loops_[i]->inbox.push_gap(stream)) self->wake(i);
+  });
   region_.on_publication([weak = weak_from_this()](const publication_ptr& published) {
     if (const auto self = weak.lock()) self->publish(published);
   });

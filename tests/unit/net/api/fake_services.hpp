@@ -45,6 +45,7 @@ class fake_region final : public region {
   }
   void subscribe(entity_key, std::function<void(result<>)>) override {}
   void unsubscribe(entity_key) override {}
+  void on_renewal(std::function<void(entity_key)>) override {}
   void on_publication(std::function<void(const publication_ptr&)>) override {}
   steady_time now() const override { return steady_now; }
   wall_time wall() const override { return wall_now; }

@@ -97,6 +97,7 @@ class scripted_region final : public region {
   }
   void subscribe(entity_key, std::function<void(result<>)> done) override { done(result<>(throng::done)); }
   void unsubscribe(entity_key) override {}
+  void on_renewal(std::function<void(entity_key)>) override {}
   void on_publication(std::function<void(const publication_ptr&)> sink) override { sink_ = std::move(sink); }
   steady_time now() const override { return clock_.now(); }
   wall_time wall() const override { return wall_time{}; }

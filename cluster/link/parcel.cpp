@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/link/parcel.hpp"
+
+#include <algorithm>
+
+#include <google/protobuf/message.h>
+
+#include "cluster/link/message_codec.hpp"
+#include "cluster/proto/cluster.pb.h"
+
+namespace throng {
+
+namespace {
+
+void put(entity_key key, EntityKey& into) {
+  into.set_kind(static_cast<std::uint32_t>(key.kind));
+  into.set_id(key.id);
+}
+
+entity_key key_of(const EntityKey& from) { return {static_cast<entity_kind>(from.kind()), from.id()}; }
+
+// -- out
+
+void put(const letter_parcel& letter, Parcel& into) {
+  auto& out = *into.mutable_letter();
+  put(letter.to, *out.mutable_to());
+  if (letter.from.id != 0) put(letter.from, *out.mutable_from());
+  out.set_correlation(letter.correlation);
+  out.set_origin(letter.origin.value);
+  out.set_timeout_ms(static_cast<std::uint32_t>(std::clamp<std::int64_t>(letter.timeout.count(), 0, UINT32_MAX)));
+  out.set_trace(letter.trace);
+  out.set_table_version(letter.table_version);
+  out.set_hops(letter.hops);
+  encode_message(*letter.message, *out.mutable_message());
+}
+
+void put(const answer_parcel& answer, Parcel& into) {
+  auto& out = *into.mutable_answer();
+  out.set_correlation(answer.correlation);
+  if (!answer.outcome) {
+    out.set_error(static_cast<std::uint32_t>(answer.outcome.code()));
+    out.set_detail(answer.outcome.failure().detail);
+  } else if (*answer.outcome) {
+    encode_message(**answer.outcome, *out.mutable_message());
+  }
+}
+
+void put(const publication_ptr& published, Parcel& into) {
+  auto& out = *into.mutable_published();
+  put(published->stream, *out.mutable_stream());
+  out.set_epoch(published->epoch);
+  out.set_seq(published->seq);
+  out.set_priority(static_cast<std::uint32_t>(published->priority));
+  out.set_skip_connection(published->skip_connection);
+  encode_message(*published->event, *out.mutable_event());
+}
+
+void put(const subscription_parcel& change, Parcel& into) {
+  auto& out = *into.mutable_subscription();
+  put(change.stream, *out.mutable_stream());
+  out.set_wanted(change.wanted);
+  out.set_correlation(change.correlation);
+  out.set_origin(change.origin.value);
+  out.set_table_version(change.table_version);
+  out.set_hops(change.hops);
+}
+
+void put(const barrier_parcel& barrier, Parcel& into) {
+  auto& out = *into.mutable_barrier();
+  out.set_slot(barrier.slot.value);
+  out.set_barrier(barrier.barrier);
+  out.set_origin(barrier.origin.value);
+  out.set_table_version(barrier.table_version);
+  out.set_hops(barrier.hops);
+}
+
+void put(const barrier_passed_parcel& passed, Parcel& into) {
+  into.mutable_barrier_passed()->set_slot(passed.slot.value);
+  into.mutable_barrier_passed()->set_barrier(passed.barrier);
+}
+
+void put(const release_parcel& release, Parcel& into) {
+  into.mutable_release()->set_slot(release.slot.value);
+  into.mutable_release()->set_table_version(release.table_version);
+}
+
+void put(const released_parcel& released, Parcel& into) { into.mutable_released()->set_slot(released.slot.value); }
+
+// -- in
+
+node_index node_of(std::uint32_t number) { return {static_cast<std::uint16_t>(number)}; }
+
+/// What a message field holds; what is wrong with it goes into `undecoded`.
+message_ptr take(const AnyMessage& from, std::optional<error>& undecoded) {
+  auto message = decode_message(from);
+  if (message) return std::move(*message);
+  undecoded = message.failure();
+  return nullptr;
+}
+
+parcel take(const Letter& in, std::optional<error>& undecoded) {
+  letter_parcel letter;
+  letter.to = key_of(in.to());
+  if (in.has_from()) letter.from = key_of(in.from());
+  letter.correlation = in.correlation();
+  letter.origin = node_of(in.origin());
+  letter.timeout = std::chrono::milliseconds(in.timeout_ms());
+  letter.trace = in.trace();
+  letter.table_version = in.table_version();
+  letter.hops = in.hops();
+  letter.message = take(in.message(), undecoded);
+  return letter;
+}
+
+parcel take(const Answer& in, std::optional<error>& undecoded) {
+  answer_parcel answer;
+  answer.correlation = in.correlation();
+  if (in.error() != 0) {
+    const auto code = errc_of(static_cast<std::uint16_t>(in.error()));
+    answer.outcome = error{code.value_or(errc::internal_error), in.detail()};
+  } else if (in.has_message()) {
+    auto message = take(in.message(), undecoded);
+    answer.outcome = message ? result<message_ptr>(std::move(message)) : result<message_ptr>(*undecoded);
+  }
+  return answer;
+}
+
+parcel take(const Published& in, std::optional<error>& undecoded) {
+  auto published = std::make_shared<publication>();
+  published->stream = key_of(in.stream());
+  published->epoch = in.epoch();
+  published->seq = in.seq();
+  published->priority = static_cast<delivery_class>(std::min<std::uint32_t>(in.priority(), 2));
+  published->skip_connection = in.skip_connection();
+  published->event = take(in.event(), undecoded);
+  return publication_ptr(std::move(published));
+}
+
+parcel take(const Subscription& in) {
+  return subscription_parcel{key_of(in.stream()),  in.wanted(),        in.correlation(),
+                             node_of(in.origin()), in.table_version(), in.hops()};
+}
+
+}  // namespace
+
+std::string encode(const parcel& what) {
+  Parcel message;
+  std::visit([&](const auto& one) { put(one, message); }, what);
+  return message.SerializeAsString();
+}
+
+result<decoded_parcel> decode_parcel(std::string_view bytes) {
+  Parcel in;
+  if (bytes.size() > INT32_MAX || !in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return error{errc::unknown_message, "these bytes are no parcel"};
+  const auto slot_named = [](std::uint32_t number) { return slot_id{static_cast<std::uint16_t>(number)}; };
+  decoded_parcel out;
+  switch (in.what_case()) {
+    case Parcel::kLetter:
+      out.what = take(in.letter(), out.undecoded);
+      return out;
+    case Parcel::kAnswer:
+      out.what = take(in.answer(), out.undecoded);
+      return out;
+    case Parcel::kPublished:
+      out.what = take(in.published(), out.undecoded);
+      return out;
+    case Parcel::kSubscription:
+      out.what = take(in.subscription());
+      return out;
+    default:
+      break;
+  }
+  const auto slot = in.has_barrier()          ? in.barrier().slot()
+                    : in.has_barrier_passed() ? in.barrier_passed().slot()
+                    : in.has_release()        ? in.release().slot()
+                                              : in.released().slot();
+  if (slot >= slot_count) return error{errc::unknown_message, "a parcel for slot " + std::to_string(slot)};
+  switch (in.what_case()) {
+    case Parcel::kBarrier:
+      out.what = barrier_parcel{slot_named(slot), in.barrier().barrier(), node_of(in.barrier().origin()),
+                                in.barrier().table_version(), in.barrier().hops()};
+      return out;
+    case Parcel::kBarrierPassed:
+      out.what = barrier_passed_parcel{slot_named(slot), in.barrier_passed().barrier()};
+      return out;
+    case Parcel::kRelease:
+      out.what = release_parcel{slot_named(slot), in.release().table_version()};
+      return out;
+    case Parcel::kReleased:
+      out.what = released_parcel{slot_named(slot)};
+      return out;
+    default:
+      return error{errc::unknown_message, "a parcel of a kind that this version doesn't know"};
+  }
+}
+
+}  // namespace throng

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// PARCEL: what one node's REGION tells another's, as bytes for a link (cluster/proto/cluster.proto says the format).
+// Pure. Times travel as what is left of them, because nodes' steady clocks have nothing to do with each other.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "cluster/envelope.hpp"
+
+namespace throng {
+
+struct letter_parcel {
+  entity_key to;
+  entity_key from;
+  std::uint64_t correlation = 0;  // the asker's; 0: a tell
+  node_index origin;              // the asker's node; 0: the other end of the link
+  std::chrono::milliseconds timeout{0};
+  std::uint64_t trace = 0;
+  std::uint64_t table_version = 0;
+  std::uint32_t hops = 0;
+  message_ptr message;
+};
+struct answer_parcel {
+  std::uint64_t correlation = 0;
+  result<message_ptr> outcome = message_ptr{};  // null: done
+};
+struct subscription_parcel {
+  entity_key stream;
+  bool wanted = true;
+  std::uint64_t correlation = 0;
+  node_index origin;
+  std::uint64_t table_version = 0;
+  std::uint32_t hops = 0;
+};
+struct barrier_parcel {
+  slot_id slot;
+  std::uint64_t barrier = 0;
+  node_index origin;
+  std::uint64_t table_version = 0;
+  std::uint32_t hops = 0;
+};
+struct barrier_passed_parcel {
+  slot_id slot;
+  std::uint64_t barrier = 0;
+};
+struct release_parcel {
+  slot_id slot;
+  std::uint64_t table_version = 0;
+};
+struct released_parcel {
+  slot_id slot;
+};
+using parcel = std::variant<letter_parcel, answer_parcel, publication_ptr, subscription_parcel, barrier_parcel,
+                            barrier_passed_parcel, release_parcel, released_parcel>;
+
+std::string encode(const parcel& what);
+/// Errors: errc::unknown_message for what is no parcel, or of a kind that this version doesn't know. A letter, an
+/// answer or a publication whose message can't be decoded is still a parcel, with `undecoded` set: its sender must be
+/// told.
+struct decoded_parcel {
+  parcel what;
+  std::optional<error> undecoded;
+};
+result<decoded_parcel> decode_parcel(std::string_view bytes);
+
+}  // namespace throng

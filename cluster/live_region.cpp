@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/live_region.hpp"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include <caf/send.hpp>
+#include <google/protobuf/message.h>
+
+#include "cluster/surely.hpp"
+#include "config/log.hpp"
+#include "storage/model/assert.hpp"
+
+namespace throng {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds subscription_timeout{5'000};
+constexpr milliseconds raise_again_after{200};
+
+}  // namespace
+
+// -- items
+// -------------------------------------------------------------------------------------------------------------
+
+/// A message to an entity, with what it takes to answer it.
+class live_region::letter_item final : public slot_item {
+ public:
+  std::size_t bytes() const override { return 128 + static_cast<std::size_t>(message->ByteSizeLong()); }
+
+  entity_key to, from;
+  std::uint64_t correlation = 0;  // 0: a tell
+  node_index origin;              // whose correlation that is
+  steady_time deadline{};
+  std::uint64_t trace = 0;
+  message_ptr message;
+};
+
+class live_region::subscription_item final : public slot_item {
+ public:
+  std::size_t bytes() const override { return 128; }
+
+  entity_key stream;
+  bool wanted = true;
+  std::uint64_t correlation = 0;
+  node_index origin;
+};
+
+live_region::live_region(node_services& services, slot_set& slots, links* between, fence_raiser raise)
+    : services_(services), slots_(slots), between_(between), raise_(std::move(raise)), gates_(services.self, {}) {
+  if (!between_) return;
+  between_->listen(
+      {[this](node_index from, std::string_view bytes) { on_parcel(from, bytes); },
+       {},
+       [this](const node_identity& peer, const std::vector<std::string>& parcels) { on_lost(peer, parcels); }});
+}
+
+// -- what is sent from here
+// ----------------------------------------------------------------------------------------------
+
+bool live_region::tell_from(entity_key from, entity_key to, message_ptr message) {
+  services_.counters.tells.fetch_add(1, std::memory_order_relaxed);
+  letter_item letter;
+  letter.to = to;
+  letter.from = from;
+  letter.message = std::move(message);
+  return !send(to, letter);
+}
+
+void live_region::ask_from(entity_key from, entity_key to, message_ptr request, duration timeout,
+                           answer_callback done) {
+  services_.counters.asks.fetch_add(1, std::memory_order_relaxed);
+  if (services_.is_stopping.load()) return done(errc::stopping);
+  letter_item letter;
+  letter.to = to;
+  letter.from = from;
+  letter.message = std::move(request);
+  letter.deadline = services_.clock.now() + timeout;
+  letter.correlation = services_.asks->add(letter.deadline, std::move(done));
+  if (auto why = send(to, letter)) services_.asks->resolve(letter.correlation, std::move(*why));
+}
+
+/// Sends a letter of this node's own; takes what it holds, or says why not.
+std::optional<error> live_region::send(entity_key to, letter_item& letter) {
+  THRONG_ASSERT(static_cast<std::size_t>(to.kind) < services_.factories.size());
+  THRONG_ASSERT(services_.factories[static_cast<std::size_t>(to.kind)]);
+  if (services_.is_stopping.load()) return error{errc::stopping, {}};
+  letter.origin = letter.came_from = services_.self;
+  bool was_taken = false;
+  auto why = take_route(slot_of(to), letter, was_taken);
+  if (was_taken || why) return why;
+  pass(slot_of(to), std::make_unique<letter_item>(std::move(letter)));
+  return std::nullopt;
+}
+
+/// Sends the item by the slot's route, if it has one now.
+std::optional<error> live_region::take_route(slot_id slot, slot_item& item, bool& was_taken) {
+  auto& route = routes_[slot.value];
+  if (route.load(std::memory_order_relaxed) == 0) return std::nullopt;
+  auto& users = users_[slot.value];
+  users.fetch_add(1);
+  std::optional<error> why;
+  if (const node_index to{static_cast<std::uint16_t>(route.load())}; to.value != 0) {
+    was_taken = true;
+    why = to == services_.self ? deliver(slot, item) : post(to, item);
+  }
+  users.fetch_sub(1);
+  return why;
+}
+
+void live_region::pass(slot_id slot, std::unique_ptr<slot_item> item) {
+  if (item->table_version == 0) item->table_version = gates_.table_version();
+  with_gates([&](auto& gates, auto& todo) { gates.pass(slot, std::move(item), todo); });
+}
+
+/// To this node's SLOT; what can't be delivered is left alone, and the reason returned.
+std::optional<error> live_region::deliver(slot_id slot, slot_item& item) {
+  auto* shell = services_.is_stopping.load() ? nullptr : slots_.at(slot);
+  if (!shell) return error{errc::stopping, {}};
+  if (auto* change = dynamic_cast<subscription_item*>(&item)) {
+    std::function<void(result<>)> done;
+    if (change->correlation != 0)
+      done = surely<result<>>(
+          [this, origin = change->origin, correlation = change->correlation](result<> outcome) {
+            answer(origin, correlation,
+                   outcome ? result<message_ptr>(message_ptr{}) : result<message_ptr>(outcome.failure()));
+          },
+          errc::stopping);
+    caf::anon_send(shell->actor,
+                   slot_input{slot_subscription{change->stream, change->origin, change->wanted, std::move(done)}});
+    return std::nullopt;
+  }
+  if (shell->mailbox.load(std::memory_order_relaxed) >= services_.options.slot_mailbox_max) {
+    services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
+    return error{errc::overloaded, "the mailbox of slot " + std::to_string(slot.value) + " is full"};
+  }
+  auto& letter = static_cast<letter_item&>(item);
+  auto made = std::make_shared<envelope>();
+  made->to = letter.to;
+  made->from = letter.from;
+  made->epoch = epoch_of(slot);
+  made->trace = letter.trace;
+  made->deadline = letter.deadline;
+  made->message = std::move(letter.message);
+  if (letter.correlation != 0) {
+    if (letter.origin == services_.self)
+      made->reply = std::make_shared<reply_handle>(
+          [asks = services_.asks, correlation = letter.correlation](result<message_ptr> outcome) {
+            asks->resolve(correlation, std::move(outcome));
+          });
+    else
+      made->reply = std::make_shared<reply_handle>(
+          [this, origin = letter.origin, correlation = letter.correlation](result<message_ptr> outcome) {
+            answer(origin, correlation, std::move(outcome));
+          });
+  }
+  shell->mailbox.fetch_add(1, std::memory_order_relaxed);
+  caf::anon_send(shell->actor, slot_input{std::shared_ptr<const envelope>(std::move(made))});
+  return std::nullopt;
+}
+
+/// Over the link.
+std::optional<error> live_region::post(node_index to, slot_item& item) {
+  parcel what;
+  if (auto* change = dynamic_cast<subscription_item*>(&item)) {
+    what = subscription_parcel{change->stream, change->wanted,     change->correlation,
+                               change->origin, item.table_version, item.hops};
+  } else {
+    auto& letter = static_cast<letter_item&>(item);
+    const auto left =
+        letter.deadline == steady_time{} ? milliseconds(0) : std::chrono::ceil<milliseconds>(letter.deadline - now());
+    what = letter_parcel{letter.to,    letter.from,        letter.correlation, letter.origin, left,
+                         letter.trace, item.table_version, item.hops,          letter.message};
+  }
+  if (between_->post(to, encode(what))) return std::nullopt;
+  services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
+  return error{errc::overloaded, "too much waits for node " + std::to_string(to.value) + ", or it is gone"};
+}
+
+void live_region::refuse(slot_item& item, error why) {
+  if (auto* letter = dynamic_cast<letter_item*>(&item)) {
+    if (letter->correlation != 0) answer(letter->origin, letter->correlation, std::move(why));
+  } else if (auto* change = dynamic_cast<subscription_item*>(&item); change && change->correlation != 0) {
+    answer(change->origin, change->correlation, std::move(why));
+  }
+}
+
+void live_region::answer(node_index origin, std::uint64_t correlation, result<message_ptr> outcome) {
+  if (origin == services_.self) {
+    services_.asks->resolve(correlation, std::move(outcome));
+    return;
+  }
+  // A lost answer is its asker's deadline.
+  (void)between_->post(origin, encode(answer_parcel{correlation, std::move(outcome)}));
+}
+
+void live_region::publish_to(node_index node, const publication_ptr& event) {
+  // Past the link's bound the subscriber misses it, and asks for a Replay when it sees the next seq.
+  if (!between_->post(node, encode(parcel(event)))) services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
+}
+
+// -- the gates
+// -----------------------------------------------------------------------------------------------------------
+
+void live_region::own_everything(const slot_table& table) {
+  std::lock_guard lock(gates_mutex_);
+  gates_.own_everything(table);
+  for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
+    epochs_[slot].store(table.owner_of(slot_id{slot}).epoch);
+    routes_[slot].store(services_.self.value);
+  }
+}
+
+void live_region::apply(const slot_table& table, const std::vector<node_identity>& members) {
+  std::vector<node_index> alive;
+  for (const auto& each : members) alive.push_back(each.node);
+  std::vector<slot_id> changed;
+  with_gates(
+      [&](auto& gates, auto& todo) {
+        for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
+          const auto epoch = table.owner_of(slot_id{slot}).epoch;
+          if (table.version() <= gates.table_version() || epoch == gates.epoch_of(slot_id{slot})) continue;
+          epochs_[slot].store(epoch, std::memory_order_relaxed);
+          changed.push_back(slot_id{slot});
+        }
+        gates.apply(table, alive, todo, now());
+      },
+      true);
+  renew_subscriptions(changed);
+}
+
+template <class Change>
+void live_region::with_gates(Change change, bool touches_all) {
+  aftermath after;
+  {
+    std::lock_guard lock(gates_mutex_);
+    slot_gates::steps todo;
+    change(gates_, todo);
+    carry_out(std::move(todo), after);
+    if (touches_all)
+      for (std::uint16_t slot = 0; slot < slot_count; ++slot) refresh_route(slot_id{slot});
+  }
+  finish(std::move(after));
+}
+
+void live_region::carry_out(slot_gates::steps todo, aftermath& after) {
+  std::vector<slot_id> touched;
+  while (!todo.empty()) {
+    for (auto& each : todo)
+      std::visit(
+          [&](auto& step) {
+            if constexpr (requires { step.slot; }) touched.push_back(step.slot);
+            carry_out(step, after);
+          },
+          each);
+    todo.clear();
+    for (auto& own : std::exchange(own_events_, {})) own(gates_, todo);
+  }
+  for (auto slot : touched) refresh_route(slot);
+}
+
+void live_region::carry_out(slot_gates::deliver& step, aftermath& after) {
+  if (auto why = deliver(step.slot, *step.item)) after.items.push_back({std::move(step.item), std::move(*why)});
+}
+
+void live_region::carry_out(slot_gates::send& step, aftermath& after) {
+  if (auto why = post(step.to, *step.item)) after.items.push_back({std::move(step.item), std::move(*why)});
+}
+
+void live_region::carry_out(slot_gates::refuse& step, aftermath& after) {
+  services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
+  after.items.push_back({std::move(step.item), std::move(step.why)});
+}
+
+void live_region::carry_out(slot_gates::send_barrier& step, aftermath&) {
+  close_route(step.slot);
+  // If it is lost, the gates send another.
+  (void)between_->post(step.to,
+                       encode(barrier_parcel{step.slot, step.barrier, step.origin, step.table_version, step.hops}));
+}
+
+void live_region::carry_out(slot_gates::pass_barrier& step, aftermath&) {
+  if (step.origin == services_.self)
+    own_events_.push_back([step, self = services_.self](slot_gates& gates, slot_gates::steps& todo) {
+      gates.barrier_passed(self, step.slot, step.barrier, todo);
+    });
+  else
+    (void)between_->post(step.origin, encode(barrier_passed_parcel{step.slot, step.barrier}));
+}
+
+void live_region::carry_out(slot_gates::drain& step, aftermath&) {
+  close_route(step.slot);
+  if (auto* shell = slots_.find(step.slot)) {
+    caf::anon_send(shell->actor, slot_input{slot_drain{[this, slot = step.slot] {
+                     with_gates([&](auto& gates, auto& todo) { gates.drained(slot, todo); });
+                   }}});
+    return;
+  }
+  own_events_.push_back([slot = step.slot](slot_gates& gates, slot_gates::steps& todo) { gates.drained(slot, todo); });
+}
+
+void live_region::carry_out(slot_gates::ask_release& step, aftermath&) {
+  (void)between_->post(step.from, encode(release_parcel{step.slot, step.table_version}));
+}
+
+void live_region::carry_out(slot_gates::tell_released& step, aftermath&) {
+  (void)between_->post(step.to, encode(released_parcel{step.slot}));
+}
+
+void live_region::carry_out(slot_gates::raise_fence& step, aftermath& after) {
+  after.fences.push_back({step.slot, step.epoch});
+}
+
+void live_region::finish(aftermath after) {
+  for (auto& each : after.items) refuse(*each.item, std::move(each.why));
+  if (!after.fences.empty()) raise(std::move(after.fences));
+}
+
+/// From now on nobody takes the slot's route, and all who did have come out at its end.
+void live_region::close_route(slot_id slot) {
+  routes_[slot.value].store(0);
+  while (users_[slot.value].load() != 0) std::this_thread::yield();  // posts and sends: microseconds
+}
+
+void live_region::refresh_route(slot_id slot) {
+  const auto lane = gates_.lane_of(slot);
+  const bool may_go = lane && (*lane != services_.self || gates_.may_bypass(slot));
+  routes_[slot.value].store(may_go ? lane->value : 0u);
+}
+
+void live_region::raise(std::vector<fence> fences) {
+  auto asked = fences;
+  raise_(std::move(asked), [this, fences = std::move(fences)](std::vector<result<>> outcomes) {
+    THRONG_ASSERT(outcomes.size() == fences.size());
+    with_gates([&](auto& gates, auto& todo) {
+      for (std::size_t i = 0; i < fences.size(); ++i) {
+        if (outcomes[i])
+          gates.opened(fences[i].slot, fences[i].epoch, todo);
+        else if (outcomes[i].code() == errc::stale_epoch)
+          gates.fence_refused(fences[i].slot, fences[i].epoch);
+        else
+          raise_again_.push_back(fences[i]);
+      }
+      raise_again_at_ = now() + raise_again_after;
+    });
+  });
+}
+
+void live_region::tick(steady_time now) {
+  if (!between_) return;
+  std::vector<fence> again;
+  with_gates([&](auto& gates, auto& todo) {
+    gates.tick(now, todo);
+    if (now >= raise_again_at_) again = std::exchange(raise_again_, {});
+  });
+  if (!again.empty()) raise(std::move(again));
+}
+
+live_region::state live_region::read_state() const {
+  std::lock_guard lock(gates_mutex_);
+  return {gates_.table_version(), gates_.open_count(), gates_.moving_count(), gates_.held_items()};
+}
+
+// -- what comes over links
+// -----------------------------------------------------------------------------------------------
+
+void live_region::on_parcel(node_index from, std::string_view bytes) {
+  auto decoded = decode_parcel(bytes);
+  if (!decoded) {
+    log::warn("node {} sent what can't be understood: {}", from.value, decoded.failure().detail);
+    return;
+  }
+  std::visit([&](auto& what) { receive(from, what, std::move(decoded->undecoded)); }, decoded->what);
+}
+
+void live_region::receive(node_index from, letter_parcel& in, std::optional<error> undecoded) {
+  auto letter = std::make_unique<letter_item>();
+  letter->to = in.to;
+  letter->from = in.from;
+  letter->correlation = in.correlation;
+  letter->origin = in.origin.value ? in.origin : from;
+  if (in.correlation != 0) letter->deadline = now() + in.timeout;
+  letter->trace = in.trace;
+  letter->message = std::move(in.message);
+  letter->table_version = in.table_version;
+  letter->hops = in.hops;
+  letter->came_from = from;
+  const auto kind = static_cast<std::size_t>(in.to.kind);
+  if (!undecoded && (kind >= services_.factories.size() || !services_.factories[kind]))
+    undecoded = error{errc::unknown_message, "there are no entities of kind " + std::to_string(kind)};
+  if (undecoded) {
+    if (in.correlation != 0) answer(letter->origin, letter->correlation, std::move(*undecoded));
+    return;
+  }
+  bool was_taken = false;
+  const auto slot = slot_of(in.to);
+  if (routes_[slot.value].load(std::memory_order_relaxed) == services_.self.value)
+    if (auto why = take_route(slot, *letter, was_taken)) return refuse(*letter, std::move(*why));
+  if (!was_taken) with_gates([&](auto& gates, auto& todo) { gates.pass(slot, std::move(letter), todo); });
+}
+
+void live_region::receive(node_index, answer_parcel& in, std::optional<error>) {
+  services_.asks->resolve(in.correlation, std::move(in.outcome));
+}
+
+void live_region::receive(node_index from, publication_ptr& event, std::optional<error> undecoded) {
+  if (undecoded) return log::warn("node {} published what can't be understood: {}", from.value, undecoded->detail);
+  if (services_.sink) services_.sink(event);
+}
+
+void live_region::receive(node_index from, subscription_parcel& in, std::optional<error>) {
+  auto change = std::make_unique<subscription_item>();
+  change->stream = in.stream;
+  change->wanted = in.wanted;
+  change->correlation = in.correlation;
+  change->origin = in.origin.value ? in.origin : from;
+  change->table_version = in.table_version;
+  change->hops = in.hops;
+  change->came_from = from;
+  with_gates([&](auto& gates, auto& todo) { gates.pass(slot_of(in.stream), std::move(change), todo); });
+}
+
+void live_region::receive(node_index from, barrier_parcel& in, std::optional<error>) {
+  const auto origin = in.origin.value ? in.origin : from;
+  with_gates([&](auto& gates, auto& todo) {
+    gates.pass_barrier_of(origin, in.slot, in.barrier, in.table_version, in.hops, todo);
+  });
+}
+
+void live_region::receive(node_index from, barrier_passed_parcel& in, std::optional<error>) {
+  with_gates([&](auto& gates, auto& todo) { gates.barrier_passed(from, in.slot, in.barrier, todo); });
+}
+
+void live_region::receive(node_index from, release_parcel& in, std::optional<error>) {
+  with_gates([&](auto& gates, auto& todo) { gates.release_asked(from, in.slot, in.table_version, todo); });
+}
+
+void live_region::receive(node_index from, released_parcel& in, std::optional<error>) {
+  with_gates([&](auto& gates, auto& todo) { gates.released(from, in.slot, todo); });
+}
+
+/// Whoever waits for an answer to what was on its way to a node that is gone, hears so at once.
+void live_region::on_lost(const node_identity& peer, const std::vector<std::string>& parcels) {
+  for (const auto& bytes : parcels) {
+    auto decoded = decode_parcel(bytes);
+    if (!decoded) continue;
+    error why{errc::unavailable, "node " + peer.name + " is gone"};
+    if (auto* letter = std::get_if<letter_parcel>(&decoded->what); letter && letter->correlation != 0)
+      answer(letter->origin, letter->correlation, std::move(why));
+    else if (auto* change = std::get_if<subscription_parcel>(&decoded->what); change && change->correlation != 0)
+      answer(change->origin, change->correlation, std::move(why));
+  }
+}
+
+// -- streams
+// -------------------------------------------------------------------------------------------------------------
+
+void live_region::subscribe(entity_key stream, std::function<void(result<>)> done) {
+  if (services_.is_stopping.load()) return done ? done(errc::stopping) : void();
+  {
+    std::lock_guard lock(streams_mutex_);
+    streams_.emplace(stream, slot_of(stream));
+  }
+  change_subscription(stream, true, std::move(done));
+}
+
+void live_region::unsubscribe(entity_key stream) {
+  if (services_.is_stopping.load()) return;
+  {
+    std::lock_guard lock(streams_mutex_);
+    streams_.erase(stream);
+  }
+  change_subscription(stream, false, {});
+}
+
+void live_region::change_subscription(entity_key stream, bool wanted, std::function<void(result<>)> done) {
+  subscription_item change;
+  change.stream = stream;
+  change.wanted = wanted;
+  change.origin = change.came_from = services_.self;
+  if (done)
+    change.correlation =
+        services_.asks->add(now() + subscription_timeout, [done = std::move(done)](result<message_ptr> outcome) {
+          done(outcome ? result<>(throng::done) : result<>(outcome.failure()));
+        });
+  const auto slot = slot_of(stream);
+  bool was_taken = false;
+  auto why = take_route(slot, change, was_taken);
+  if (why) return refuse(change, std::move(*why));
+  if (!was_taken) pass(slot, std::make_unique<subscription_item>(change));
+}
+
+/// A slot's next owner doesn't know who was subscribed, and something may have been published meanwhile: subscribes
+/// again, and tells the subscriber to ask for what it may have missed.
+void live_region::renew_subscriptions(const std::vector<slot_id>& slots) {
+  if (slots.empty()) return;
+  std::vector<entity_key> streams;
+  {
+    std::lock_guard lock(streams_mutex_);
+    for (const auto& [stream, slot] : streams_)
+      if (std::ranges::binary_search(slots, slot)) streams.push_back(stream);
+  }
+  for (auto stream : streams)
+    change_subscription(stream, true, [this, stream](result<> outcome) {
+      if (!outcome)
+        log::warn("the subscription of {} could not be renewed: {}", to_text(stream), outcome.failure().detail);
+      else if (renewed_)
+        renewed_(stream);
+    });
+}
+
+}  // namespace throng

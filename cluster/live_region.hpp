@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// LIVE REGION: the REGION of a node, alone or among others. What is for a slot of this node goes to its SLOT, what is
+// for another's goes over the link, and while a slot moves the SLOT GATES decide.
+//
+//   letter ─► routes_[slot] ─ this node ─► SLOT's mailbox          (no lock)
+//                           ├ another  ─► its link                 (no lock of ours)
+//                           └ 0        ─► slot_gates, under gates_mutex_
+//
+// A route is used between `users_[slot]`++ and --, so that closing one can wait until nobody is on it: what follows (a
+// barrier, a drain) is then behind all that went that way. Thread-safe; callbacks come on any thread, without a lock.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <unordered_map>
+
+#include "cluster/handoff/slot_gates.hpp"
+#include "cluster/link/links.hpp"
+#include "cluster/link/parcel.hpp"
+#include "cluster/node_services.hpp"
+#include "cluster/region.hpp"
+#include "cluster/slot_set.hpp"
+
+namespace throng {
+
+class live_region final : public region, public entity_door {
+ public:
+  /// `between` is null for a node that is alone.
+  live_region(node_services& services, slot_set& slots, links* between, fence_raiser raise);
+
+  /// The table of a node that is alone: it owns every slot, and the fences are raised.
+  void own_everything(const slot_table& table);
+  /// What the topology says now; an older table is ignored. `members` has this node too.
+  void apply(const slot_table& table, const std::vector<node_identity>& members);
+  void tick(steady_time now);
+
+  struct state {
+    std::uint64_t table_version = 0;
+    std::size_t open_slots = 0, moving_slots = 0, held_items = 0;
+  };
+  state read_state() const;
+  /// Where the slot's items go now; 0 while they are held.
+  node_index route_of(slot_id slot) const { return {static_cast<std::uint16_t>(routes_[slot.value].load())}; }
+
+  // -- region
+
+  bool tell(entity_key to, message_ptr message) override { return tell_from({}, to, std::move(message)); }
+  void ask_raw(entity_key to, message_ptr request, duration timeout, answer_callback done) override {
+    ask_from({}, to, std::move(request), timeout, std::move(done));
+  }
+  void subscribe(entity_key stream, std::function<void(result<>)> done) override;
+  void unsubscribe(entity_key stream) override;
+  void on_publication(std::function<void(const publication_ptr&)> sink) override { services_.sink = std::move(sink); }
+  void on_renewal(std::function<void(entity_key)> renewed) override { renewed_ = std::move(renewed); }
+  steady_time now() const override { return services_.clock.now(); }
+  wall_time wall() const override { return services_.clock.wall(); }
+
+  // -- entity_door
+
+  bool tell_from(entity_key from, entity_key to, message_ptr message) override;
+  void ask_from(entity_key from, entity_key to, message_ptr request, duration timeout, answer_callback done) override;
+  epoch_t epoch_of(slot_id slot) const override { return epochs_[slot.value].load(std::memory_order_relaxed); }
+  void publish_to(node_index node, const publication_ptr& event) override;
+
+ private:
+  class letter_item;
+  class subscription_item;
+  struct refused {
+    std::unique_ptr<slot_item> item;
+    error why;
+  };
+  /// What is done when the lock is given back.
+  struct aftermath {
+    std::vector<refused> items;
+    std::vector<fence> fences;
+  };
+
+  std::optional<error> send(entity_key to, letter_item& letter);
+  std::optional<error> take_route(slot_id slot, slot_item& item, bool& was_taken);
+  void pass(slot_id slot, std::unique_ptr<slot_item> item);
+  std::optional<error> deliver(slot_id slot, slot_item& item);
+  std::optional<error> post(node_index to, slot_item& item);
+  void refuse(slot_item& item, error why);
+  void answer(node_index origin, std::uint64_t correlation, result<message_ptr> outcome);
+
+  /// Runs `change(gates, steps)` under the lock, and carries the steps out.
+  template <class Change>
+  void with_gates(Change change, bool touches_all = false);
+  void carry_out(slot_gates::steps todo, aftermath& after);
+  void carry_out(slot_gates::deliver& step, aftermath& after);
+  void carry_out(slot_gates::send& step, aftermath& after);
+  void carry_out(slot_gates::refuse& step, aftermath& after);
+  void carry_out(slot_gates::send_barrier& step, aftermath& after);
+  void carry_out(slot_gates::pass_barrier& step, aftermath& after);
+  void carry_out(slot_gates::drain& step, aftermath& after);
+  void carry_out(slot_gates::ask_release& step, aftermath& after);
+  void carry_out(slot_gates::tell_released& step, aftermath& after);
+  void carry_out(slot_gates::raise_fence& step, aftermath& after);
+  void finish(aftermath after);
+  void close_route(slot_id slot);
+  void refresh_route(slot_id slot);
+  void raise(std::vector<fence> fences);
+
+  void on_parcel(node_index from, std::string_view bytes);
+  void receive(node_index from, letter_parcel& letter, std::optional<error> undecoded);
+  void receive(node_index from, answer_parcel& answer, std::optional<error> undecoded);
+  void receive(node_index from, publication_ptr& event, std::optional<error> undecoded);
+  void receive(node_index from, subscription_parcel& change, std::optional<error> undecoded);
+  void receive(node_index from, barrier_parcel& barrier, std::optional<error> undecoded);
+  void receive(node_index from, barrier_passed_parcel& passed, std::optional<error> undecoded);
+  void receive(node_index from, release_parcel& release, std::optional<error> undecoded);
+  void receive(node_index from, released_parcel& released, std::optional<error> undecoded);
+  void on_lost(const node_identity& peer, const std::vector<std::string>& parcels);
+  void change_subscription(entity_key stream, bool wanted, std::function<void(result<>)> done);
+  void renew_subscriptions(const std::vector<slot_id>& slots);
+
+  node_services& services_;
+  slot_set& slots_;
+  links* const between_;
+  const fence_raiser raise_;
+  std::function<void(entity_key)> renewed_;
+
+  std::array<std::atomic<std::uint32_t>, slot_count> routes_{};
+  std::array<std::atomic<std::uint32_t>, slot_count> users_{};
+  std::array<std::atomic<epoch_t>, slot_count> epochs_{};
+
+  mutable std::mutex gates_mutex_;
+  slot_gates gates_;
+  /// What a step leads to at once: a barrier of ours came out here, a SLOT was never used.
+  std::vector<std::function<void(slot_gates&, slot_gates::steps&)>> own_events_;
+  std::vector<fence> raise_again_;
+  steady_time raise_again_at_{};
+
+  std::mutex streams_mutex_;
+  std::unordered_map<entity_key, slot_id> streams_;  // that this node is subscribed to
+};
+
+}  // namespace throng
