@@ -10,6 +10,8 @@ std::span<const bench> benches() {
   static const std::array all{
       bench{"post", "durable posts through CHANNELs, and the bare batched insert of the same rows", post_options(),
             run_post_bench},
+      bench{"read", "pages of history from CHANNELs, and the bare SELECT of the same rows", read_options(),
+            run_read_bench},
       bench{"fanout", "posts to many websockets of a real throngd, and a bare loop of send()", fanout_options(),
             run_fanout_bench},
       bench{"idle", "memory of connected sessions, and of bare accepted sockets", idle_options(), run_idle_bench},

@@ -22,9 +22,11 @@ struct bench {
 std::span<const bench> benches();
 
 result<bench_report> run_post_bench(const command_line& line);
+result<bench_report> run_read_bench(const command_line& line);
 result<bench_report> run_fanout_bench(const command_line& line);
 result<bench_report> run_idle_bench(const command_line& line);
 std::span<const option_spec> post_options();
+std::span<const option_spec> read_options();
 std::span<const option_spec> fanout_options();
 std::span<const option_spec> idle_options();
 

@@ -15,6 +15,10 @@ class latency_histogram {
     ++counts_[static_cast<std::size_t>(std::min<std::int64_t>(step, steps - 1))];
     ++total_;
   }
+  void add(const latency_histogram& other) {
+    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+    total_ += other.total_;
+  }
   void clear() {
     std::fill(counts_.begin(), counts_.end(), 0);
     total_ = 0;

@@ -8,16 +8,14 @@
 #include <vector>
 
 #include "storage/model/records.hpp"
-#include "storage/store.hpp"
 #include "tools/common/http_client.hpp"
+#include "tools/throngbench/bench_storage.hpp"
 #include "tools/throngbench/report.hpp"
-#include "tools/throngbench/served_node.hpp"
 
 namespace throng {
 
 struct post_plan {
   std::size_t seconds, rounds, outstanding, channels, bytes;
-  std::string folder;
 };
 
 inline constexpr team_id bench_team{1};
@@ -25,18 +23,21 @@ inline constexpr user_id bench_poster{7};
 inline channel_id bench_channel(std::size_t i) {
   return make_channel_id((i + 1) * 0x9E3779B97F4A7C15ULL, channel_kind::channel);
 }
-/// A SQLite store in that folder, with all slots taken for epoch 1.
-result<std::unique_ptr<store>> make_bench_store(const scratch_folder& folder);
+/// The channels as they would be if the poster had made them. `in` is open.
+result<> add_bench_channels(store& in, std::size_t count);
 
 struct post_round {
   figures round;
   std::size_t units_per_batch = 1;
   message_record row;  // as one of the posts was stored
 };
-result<post_round> measure_node_posts(const post_plan& with);
+/// At full load, and then at half of that, into an empty store.
+result<post_round> measure_node_posts(const post_plan& with, bench_storage& storage);
 
-/// The same rows, without anything that is Throng's but the store.
-result<figures> measure_bare_inserts(const post_plan& with, std::size_t batch, message_record row);
+/// The same rows, without anything that is Throng's but the store for SQLite, and without anything that is Throng's but
+/// the tables for MySQL. Both leave the store closed.
+result<figures> measure_bare_inserts(const post_plan& with, bench_storage& storage, std::size_t batch,
+                                     message_record row);
 
 /// A running node, posted to by as many connections as posts are outstanding.
 class remote_poster {
