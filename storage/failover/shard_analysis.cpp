@@ -274,7 +274,7 @@ class analysis {
   }
 
   void with_members(const server_observation& primary) {
-    silent_.erase("");
+    std::erase_if(silent_, [&](const auto& each) { return !is_member(each.first); });
     std::vector<server_address> leaving;
     std::size_t heard = 0;
     for (const auto& server : members_) heard += acknowledges(*of(server), primary) ? 1 : 0;
@@ -292,6 +292,7 @@ class analysis {
   }
 
   void without_members(const server_observation& primary) {
+    std::erase_if(silent_, [](const auto& each) { return !each.first.empty(); });
     std::vector<server_address> connected;
     auto is_near = false, is_anyone_there = false;
     for (const auto& one : seen_) {
