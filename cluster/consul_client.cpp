@@ -171,7 +171,10 @@ error_code consul_client::connection::receive(std::size_t bytes_max, clock::time
   parser_->body_limit(bytes_max);
   parser_->header_limit(header_bytes_max);
   stream_.expires_at(deadline);
-  auto failed = run(stop, [&](auto read) { http::async_read(stream_, buffer_, *parser_, read); });
+  // The header by itself first: Beast 1.74 forgets that a body is too large if its beginning comes with the header.
+  auto failed = run(stop, [&](auto read) { http::async_read_header(stream_, buffer_, *parser_, read); });
+  if (!failed && !parser_->is_done())
+    failed = run(stop, [&](auto read) { http::async_read(stream_, buffer_, *parser_, read); });
   if (failed) return failed;
   auto message = parser_->release();
   can_go_on_ = message.keep_alive() && buffer_.size() == 0;

@@ -3,14 +3,15 @@
 // after kill -9, or on disk below a folder, so that it comes back with what it had.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <netinet/in.h>
-#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -116,7 +117,8 @@ class consul_agent {
   [[noreturn]] void run(const std::string& program) const {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     auto log = (folder_.path() / "log").string();
-    if (!std::freopen("/dev/null", "r", stdin) || !std::freopen(log.c_str(), "a", stdout)) ::_exit(126);
+    ::dup2(::open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
+    ::dup2(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), STDOUT_FILENO);
     ::dup2(STDOUT_FILENO, STDERR_FILENO);
     auto file = "-config-file=" + (folder_.path() / "consul.json").string();
     const char* dev = kind_ == memory::volatile_memory ? "-dev" : nullptr;
