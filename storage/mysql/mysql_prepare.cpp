@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/mysql/mysql_prepare.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "storage/mysql/batch_sql.hpp"
 #include "storage/mysql/mysql_schema.hpp"
@@ -44,29 +45,45 @@ result<> check_server(connection& db) {
   return done;
 }
 
+/// Looks before it writes: other nodes open the shard too, and some of them write already.
 result<> check_shard(connection& db, const std::string& name) {
-  db.run("INSERT IGNORE INTO shard_guard(id, shard, generation, state) VALUES(0, " + literal(name) + ", 1, 0)");
-  auto found = db.words("SELECT shard FROM shard_guard WHERE id = 0");
+  constexpr std::string_view query = "SELECT shard FROM shard_guard WHERE id = 0";
+  auto found = db.words(query);
+  if (found.empty()) {
+    db.run("INSERT IGNORE INTO shard_guard(id, shard, generation, state) VALUES(0, " + literal(name) + ", 1, 0)");
+    found = db.words(query);
+  }
   if (found == name) return done;
   return error{errc::fatal_error, "it holds the shard " + found};
 }
 
+/// By id, because a range would lock what others are writing.
 void forget_old_writers(connection& db) {
   auto before = std::chrono::system_clock::now().time_since_epoch() - writers_kept;
-  db.run("DELETE FROM writers WHERE at < " +
-         std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(before).count()) + " LIMIT 1000");
+  auto micros = std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(before).count());
+  std::vector<std::uint64_t> old;
+  auto found = db.query("SELECT id FROM writers WHERE at < " + micros + " LIMIT " + std::to_string(listed_keys_max));
+  while (found.next()) old.push_back(found.unsigned_number());
+  if (!old.empty()) db.run("DELETE FROM writers WHERE id IN (" + literals<std::uint64_t>(old) + ") AND at < " + micros);
+}
+
+result<> prepare_once(const server_address& primary, const key_range& range, const connect_options& options) {
+  auto db = connect(primary, range, options);
+  if (auto fit = check_server(*db); !fit) return fit;
+  if (auto current = migrate(*db, migrations()); !current) return current;
+  if (auto ours = check_shard(*db, to_text(range)); !ours) return ours;
+  forget_old_writers(*db);
+  return done;
 }
 
 result<> prepare(const server_address& primary, const key_range& range, const connect_options& options) {
-  try {
-    auto db = connect(primary, range, options);
-    if (auto fit = check_server(*db); !fit) return fit;
-    if (auto current = migrate(*db, migrations()); !current) return current;
-    if (auto ours = check_shard(*db, to_text(range)); !ours) return ours;
-    forget_old_writers(*db);
-    return done;
-  } catch (const failure& why) {
-    return why.to_error();
+  constexpr int tries_max = 10;  // deadlocks with others who do the same
+  for (int tries = 1;; ++tries) {
+    try {
+      return prepare_once(primary, range, options);
+    } catch (const failure& why) {
+      if (!why.is_conflict_of_locks() || tries == tries_max) return why.to_error();
+    }
   }
 }
 

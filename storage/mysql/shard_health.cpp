@@ -20,7 +20,7 @@ void shard_health::failed(std::string_view why, clock::time_point now) {
   reason_ = why;
   if (is_down_.exchange(true)) return;
   down_since_ = now;
-  log::warn("the shard {} is away for {}: {}", shard_, purpose_, why);
+  log::warn("{} wait: {}", purpose_, why);
 }
 
 void shard_health::fine(clock::time_point now) {
@@ -28,7 +28,7 @@ void shard_health::fine(clock::time_point now) {
   std::lock_guard lock(mutex_);
   is_looking_ = false;
   if (!is_down_.exchange(false)) return;
-  log::info("the shard {} is back for {}, after {} ms", shard_, purpose_,
+  log::info("{} go on: the shard {} is back after {} ms", purpose_, shard_,
             std::chrono::duration_cast<std::chrono::milliseconds>(now - down_since_).count());
 }
 
