@@ -33,7 +33,7 @@ void lane_batch::clear() {
 std::size_t commit_shard::held_units() const {
   std::size_t held = 0;
   for (const auto& lane : lanes)
-    if (lane->stuck_since) held += lane->waiting.size();
+    if (lane->stuck_since) held += lane->waiting.size() + lane->in_flight_units;
   return held;
 }
 
@@ -124,6 +124,7 @@ lane_book::step lane_book::next(commit_lane& lane, steady_time now, lane_batch& 
   THRONG_ASSERT(!lane.is_in_flight && batch.empty());
   auto refuse = [&](errc code, std::string why) {
     lane.is_in_flight = true;
+    lane.in_flight_units = batch.claims.size();
     return step{next_step::refuse, {}, {code, std::move(why)}};
   };
   auto take = [&] {
@@ -143,14 +144,17 @@ lane_book::step lane_book::next(commit_lane& lane, steady_time now, lane_batch& 
     return refuse(errc::stopping, "the shard " + lane.shard->name + " didn't take writes before the stop");
   }
 
-  bool can_run = lane.is_open && lane.after.empty();
-  if (!can_run || lane.is_held) {
+  if (!lane.after.empty()) {  // as behind a batch of its own, that the store hasn't answered
+    if (!lane.stuck_since) lane.stuck_since = now;
+    return {next_step::idle};
+  }
+  if (!lane.is_open || lane.is_held) {
     if (!lane.stuck_since) lane.stuck_since = now;
     while (!lane.waiting.empty() && expiry_of(lane, lane.waiting.front()) <= now) take();
     if (!batch.empty())
       return refuse(errc::service_unavailable, "no shard took the writes of " + lane.shard->name + " in time");
     auto until = expiry_of(lane, lane.waiting.front());
-    if (!can_run) return {next_step::wait, until};
+    if (!lane.is_open) return {next_step::wait, until};
     if (now < lane.next_try) return {next_step::wait, std::min(until, lane.next_try)};
   } else {
     lane.stuck_since.reset();
@@ -165,6 +169,7 @@ lane_book::step lane_book::next(commit_lane& lane, steady_time now, lane_batch& 
          batch.bytes + lane.waiting.front().claim.bytes <= limits_.batch_bytes_max &&
          !lane.waiting.front().claim.task && lane.waiting.front().claim.not_after >= now);
   lane.is_in_flight = true;
+  lane.in_flight_units = batch.claims.size();
   return {next_step::commit};
 }
 
@@ -182,6 +187,7 @@ void lane_book::settle(commit_lane& lane, lane_batch& batch, const outcome& came
     }
   }
   lane.is_in_flight = false;
+  lane.in_flight_units = 0;
   if (came_to.was_tried) {  // and it didn't say errc::wrong_owner
     lane.is_held = false;
     lane.stuck_since.reset();
@@ -192,6 +198,7 @@ void lane_book::settle(commit_lane& lane, lane_batch& batch, const outcome& came
 
 void lane_book::hand_back(commit_lane& lane, lane_batch& batch, steady_time now) {
   lane.is_in_flight = false;
+  lane.in_flight_units = 0;
   auto stuck_since = lane.stuck_since.value_or(now);
   for (auto i = batch.claims.size(); i-- > 0;) {
     auto one = batch.take_back(i);

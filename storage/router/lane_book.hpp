@@ -70,11 +70,12 @@ struct commit_lane {
   std::vector<std::shared_ptr<commit_lane>> after;  // lanes of former shards that are not to be overtaken
   bool is_open = false;                             // has a store
   bool is_in_flight = false;                        // until the last callback of the batch has returned
-  bool is_held = false;                             // the store said errc::wrong_owner
-  bool is_retired = false;                          // its range is another's now
-  std::optional<steady_time> stuck_since;           // it has units and can't commit them
-  steady_time next_try{};                           // of a held lane
-  std::chrono::milliseconds pause{0};               // between tries
+  std::size_t in_flight_units = 0;
+  bool is_held = false;                    // the store said errc::wrong_owner
+  bool is_retired = false;                 // its range is another's now
+  std::optional<steady_time> stuck_since;  // it has units and can't commit them
+  steady_time next_try{};                  // of a held lane
+  std::chrono::milliseconds pause{0};      // between tries
 
   // The thread's.
   std::condition_variable changed;

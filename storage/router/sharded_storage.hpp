@@ -37,7 +37,7 @@ class sharded_storage {
     std::size_t reads_waiting_max = 10'000;          // per shard
     std::chrono::milliseconds read_wait_max{5'000};  // a read that waited longer is refused (errc::overloaded)
     std::size_t coalesced_max = 64;                  // waiting jobs for the same key that share one look at the rows
-    commit_queue::limits commits;
+    commit_queue::limits commits{};
     std::chrono::milliseconds hold_max{10'000};        // how long units wait for a new map (errc::service_unavailable)
     std::chrono::milliseconds start_patience{30'000};  // how long start() waits for shards that are away
   };

@@ -21,6 +21,7 @@ struct lookup_rows {
   std::map<std::string, domain_reservation, std::less<>> domains;
   std::map<token_hash, std::uint64_t> tokens;
   std::set<std::pair<std::uint64_t, token_hash>> erased;  // rows that the real store can't erase
+  std::size_t workspace_reads = 0;
 };
 
 class lookup_shard_reader final : public store_reader, public lookup_reader {
@@ -48,7 +49,13 @@ class lookup_shard_reader final : public store_reader, public lookup_reader {
 
   template <class T>
   using list = result<std::vector<T>>;
-  result<workspace_record> workspace(team_id id) override { return real_->workspace(id); }
+  result<workspace_record> workspace(team_id id) override {
+    {
+      std::lock_guard lock(rows_->mutex);
+      ++rows_->workspace_reads;
+    }
+    return real_->workspace(id);
+  }
   result<workspace_record> workspace_by_domain(std::string_view domain) override {
     return real_->workspace_by_domain(domain);
   }
