@@ -10,6 +10,7 @@ import { webClient } from '../sdk/support/slack.mjs';
 import { Socket, resumeWith } from '../sdk/support/socket.mjs';
 import { Throngd } from '../sdk/support/throngd.mjs';
 import { createChannel, createWorkspace } from '../sdk/support/workspace.mjs';
+import { Writer, checkHistory } from '../sdk/support/writers.mjs';
 
 const kills = 20;
 const writers_per_channel = 3;
@@ -20,35 +21,6 @@ const server = await Throngd.start();
 const acme = await createWorkspace(server, 'acme');
 const { alice, bob } = acme.people;
 const channels = [acme.general, (await createChannel(alice, 'second', [bob])).id];
-
-/** Posts one message after another, and again what was in doubt when the process died. */
-class Writer {
-  acknowledged = []; // {id, text, ts} in the order of posting
-  #channel; #name; #next = 0; #inDoubt;
-  constructor(channel, name) { this.#channel = channel; this.#name = name; }
-
-  /** Until the process is gone. `noticed` is called after each acknowledgement. */
-  async run(noticed) {
-    for (;;) {
-      const post = this.#inDoubt ?? { id: `${this.#name}-${this.#next}`, text: `${this.#name} ${this.#next++}` };
-      this.#inDoubt = post;
-      let answer;
-      try {
-        const response = await fetch(`${server.api}/chat.postMessage`, {
-          method: 'POST', headers: { authorization: `Bearer ${alice.token}` },
-          body: new URLSearchParams({ channel: this.#channel, text: post.text, client_msg_id: post.id }),
-        });
-        answer = await response.json();
-      } catch {
-        return; // the line was cut: nobody knows whether it was stored
-      }
-      assert.ok(answer.ok, `refused: ${JSON.stringify(answer)}`);
-      this.acknowledged.push({ ...post, ts: answer.ts });
-      this.#inDoubt = undefined;
-      if (noticed() === 'enough') return;
-    }
-  }
-}
 
 /** Follows one channel as a client does: the socket's events, and after a reconnect what it missed. */
 class Reader {
@@ -97,7 +69,7 @@ class Reader {
 describe('kill -9', () => {
   after(() => server.stop());
 
-  const writers = channels.flatMap((channel, c) => Array.from({ length: writers_per_channel }, (_, w) => ({ channel, writer: new Writer(channel, `w${c}${w}`) })));
+  const writers = channels.flatMap((channel, c) => Array.from({ length: writers_per_channel }, (_, w) => ({ channel, writer: new Writer(server, alice.token, channel, `w${c}${w}`) })));
   const readers = channels.map((channel) => new Reader(channel));
 
   it(`${kills} times under load: nothing acknowledged is lost, doubled or out of order`, async () => {
@@ -120,33 +92,13 @@ describe('kill -9', () => {
       return writer.run(() => (--left > 0 ? 'on' : 'enough'));
     }));
 
-    const web = webClient(server.client, bob.token);
     let total = 0;
     for (const [index, channel] of channels.entries()) {
-      const stored = [];
-      for await (const page of web.paginate('conversations.history', { channel, limit: 500 })) stored.push(...page.messages);
-      const posts = stored.reverse().filter((m) => !m.subtype);
-      const all = stored.map((m) => m.ts);
-      assert.deepEqual(all, [...new Set(all)].sort(), 'ts is unique and increasing');
-
-      const acknowledged = writers.filter((w) => w.channel === channel).flatMap(({ writer }) => writer.acknowledged);
-      const byId = new Map();
-      for (const post of posts) {
-        assert.ok(!byId.has(post.client_msg_id), `${post.client_msg_id} is stored twice`);
-        byId.set(post.client_msg_id, post);
-      }
-      for (const { id, text, ts } of acknowledged) {
-        assert.deepEqual({ text: byId.get(id)?.text, ts: byId.get(id)?.ts }, { text, ts }, `${id} was acknowledged`);
-      }
-      assert.equal(posts.length, acknowledged.length, 'nothing else is stored');
-      for (const { writer } of writers.filter((w) => w.channel === channel)) {
-        const own = writer.acknowledged.map((a) => a.ts);
-        assert.deepEqual(own, [...own].sort(), 'each writer\'s messages are in the order of posting');
-      }
+      const posts = await checkHistory(server, bob.token, channel, writers.filter((w) => w.channel === channel).map(({ writer }) => writer));
       await eventually('the reader to have seen the last message', () => readers[index].seen.at(-1)?.ts === posts.at(-1).ts);
       assert.deepEqual(readers[index].seen, posts.map(({ ts, text }) => ({ ts, text })));
       assert.deepEqual(readers[index].disorder, [], 'no socket told anything twice or out of order');
-      total += acknowledged.length;
+      total += posts.length;
     }
     console.log(`${total} messages acknowledged over ${kills} kills`);
     assert.ok(total > kills, 'the writers got something done');
