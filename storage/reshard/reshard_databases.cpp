@@ -46,13 +46,13 @@ result<> prepare_target(const reshard_context& context, const key_range& shard) 
   const auto name = to_text(shard);
   const auto server = [&] { return "the server of target " + name; };
   if (auto migrated = mysql::migrate(*db, mysql::migrations()); !migrated) return migrated.failure();
-  const auto owner = db->words("SELECT shard FROM shard_guard WHERE id=1");
+  const auto owner = db->words("SELECT shard FROM shard_guard WHERE id=0");
   if (!owner.empty() && owner != name) return error{errc::conflict, server() + " holds shard " + owner};
   for (const auto& table : mysql::sharded_tables())
     if (db->query("SELECT 1 FROM " + std::string(table.name) + " LIMIT 1").next())
       return error{errc::conflict, server() + " has rows in " + std::string(table.name) + ": it must be empty"};
-  db->run("INSERT INTO shard_guard(id, shard, generation, state) VALUES(1," + db->quoted(name) +
-          ",1,2) ON DUPLICATE KEY UPDATE state=2");
+  db->run("INSERT INTO shard_guard(id, shard, generation, state) VALUES(0," + db->quoted(name) +
+          ",1,2) ON DUPLICATE KEY UPDATE shard=VALUES(shard), state=2");
   return done;
 }
 
@@ -79,8 +79,9 @@ void remove_journal(const reshard_context& context, const key_range& shard, mill
 void empty_shard(const reshard_context& context, const key_range& shard) {
   auto db = connect_primary(context, shard);
   for (const auto& table : mysql::sharded_tables()) db->run("TRUNCATE TABLE " + std::string(table.name));
-  db->run("TRUNCATE TABLE writers");
-  db->run("DELETE FROM shard_guard");
+  // The guard row stays, as nobody's: a node that has slept through all this must not take the shard for a new one. So
+  // does what writers left, for one that still wants to know what became of its last batch.
+  db->run("UPDATE shard_guard SET shard='', state=2, generation=generation+1");
 }
 
 void clear_target(const reshard_context& context, const key_range& shard, milliseconds at_most) {

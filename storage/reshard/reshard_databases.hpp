@@ -14,7 +14,7 @@ result<> prepare_target(const reshard_context& context, const key_range& shard);
 /// for a second at most: then the writers go first, and it is tried again until `at_most` is over.
 void install_journal(const reshard_context& context, const key_range& shard, std::chrono::milliseconds at_most);
 void remove_journal(const reshard_context& context, const key_range& shard, std::chrono::milliseconds at_most);
-/// Empties the sharded tables and forgets which shard it was. REQUIRES: it doesn't serve.
+/// Empties the sharded tables; the server can take another shard then. REQUIRES: it doesn't serve.
 void empty_shard(const reshard_context& context, const key_range& shard);
 /// Empties a target that install_journal() was run on, and removes the journal. Leaves others alone: what a target was
 /// refused for is not ours to delete.

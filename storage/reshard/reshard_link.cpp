@@ -16,7 +16,7 @@ constexpr int cr_connection_error = 2002;
 std::string update_guard(std::uint64_t runner, guard_state state, std::uint64_t generation) {
   return "UPDATE shard_guard g, reshard_owner o SET g.generation=GREATEST(g.generation+1," +
          std::to_string(generation) + "), g.state=" + std::to_string(static_cast<int>(state)) +
-         " WHERE g.id=1 AND o.id=1 AND o.runner=" + std::to_string(runner);
+         " WHERE g.id=0 AND o.id=1 AND o.runner=" + std::to_string(runner);
 }
 
 /// Writers that hold locks and do nothing: their process is paused or cut off. Ending them is safe: a store that loses
@@ -50,7 +50,7 @@ std::unique_ptr<mysql::connection> connect_primary(const reshard_context& contex
 }
 
 guard_row read_guard(mysql::connection& db) {
-  auto found = db.query("SELECT shard, generation, state FROM shard_guard WHERE id=1");
+  auto found = db.query("SELECT shard, generation, state FROM shard_guard WHERE id=0");
   if (!found.next()) throw mysql::failure(er_bad_db, "shard " + db.shard() + " has no guard row");
   guard_row row;
   row.shard = found.bytes();
@@ -91,7 +91,7 @@ void begin_filling(mysql::connection& db, std::uint64_t runner) {
   db.run("START TRANSACTION");
   auto found = db.query(
       "SELECT g.state, o.runner, @@global.read_only FROM shard_guard g JOIN reshard_owner o"
-      " WHERE g.id=1 AND o.id=1 LOCK IN SHARE MODE");
+      " WHERE g.id=0 AND o.id=1 LOCK IN SHARE MODE");
   if (!found.next()) throw mysql::failure(er_bad_db, "shard " + db.shard() + " has no guard row");
   const auto state = static_cast<guard_state>(found.number());
   const auto owner = found.unsigned_number();

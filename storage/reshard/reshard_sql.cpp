@@ -91,17 +91,20 @@ string beyond(const table_layout& table, string_view key, char sign, bool is_inc
   return '(' + out + ')';
 }
 
-string any_of(const table_layout& table, std::span<const string> keys) {
+/// The rows with these keys, as a join from the keys to their rows. The same with OR takes the optimizer 60 ms for 100
+/// keys of two columns, and IN would have it read all of a small table.
+string from_keys(const table_layout& table, std::span<const string> keys) {
   THRONG_ASSERT(!keys.empty());
-  string out;
-  for (const auto& key : keys) {
-    const auto literals = literals_of(table, key);
-    out += out.empty() ? "(" : " OR (";
-    for (std::size_t i = 0; i < literals.size(); ++i)
-      out += (i ? " AND " : "") + named("", table.key[i]) + '=' + string(literals[i]);
-    out += ')';
+  string first, matches, others;
+  const auto literals = literals_of(table, keys.front());
+  for (std::size_t i = 0; i < literals.size(); ++i) {
+    const auto name = "k" + std::to_string(i);
+    first += (i ? "," : "") + string(literals[i]) + " AS " + name;
+    matches += (i ? " AND t." : "t.") + named("", table.key[i]) + "=keyed." + name;
   }
-  return out;
+  for (const auto& key : keys.subspan(1)) others += (others.empty() ? " UNION ALL VALUES (" : ",(") + key + ')';
+  return " FROM (SELECT " + first + others + ") keyed STRAIGHT_JOIN " + string(table.name) +
+         " t FORCE INDEX(PRIMARY) ON " + matches;
 }
 
 string within(const key_range& range) {
@@ -211,7 +214,7 @@ string select_rows(const table_layout& table, const key_window& window) {
 }
 
 string select_rows(const table_layout& table, std::span<const string> keys) {
-  return "SELECT " + column_list(table.columns) + " FROM " + string(table.name) + " WHERE " + any_of(table, keys);
+  return "SELECT " + column_list(table.columns) + from_keys(table, keys);
 }
 
 string select_digests(const table_layout& table, const key_range& rows, const key_window& window) {
@@ -220,8 +223,7 @@ string select_digests(const table_layout& table, const key_range& rows, const ke
 }
 
 string select_digests(const table_layout& table, std::span<const string> keys) {
-  return "SELECT " + key_expression(table, "") + ',' + digest_expression(table) + " FROM " + string(table.name) +
-         " WHERE " + any_of(table, keys);
+  return "SELECT " + key_expression(table, "") + ',' + digest_expression(table) + from_keys(table, keys);
 }
 
 string select_strays(const table_layout& table, const key_range& shard, std::size_t count_max) {
@@ -239,7 +241,7 @@ string replace_rows(const table_layout& table, std::size_t row_count) {
 }
 
 string delete_rows(const table_layout& table, std::span<const string> keys) {
-  return "DELETE FROM " + string(table.name) + " WHERE " + any_of(table, keys);
+  return "DELETE t" + from_keys(table, keys);
 }
 
 }  // namespace throng::reshard_sql

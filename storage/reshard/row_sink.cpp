@@ -12,7 +12,7 @@ namespace {
 constexpr std::array<std::size_t, 3> batch_sizes{64, 8, 1};
 // Below any server's max_allowed_packet (16 MiB as shipped) also when one more row comes on top.
 constexpr std::size_t batch_bytes_max = 4u << 20;
-constexpr std::size_t keys_per_statement = 100;
+constexpr std::size_t keys_per_statement = 500;
 
 std::size_t bytes_of(const reshard_sql::row_values& row) {
   std::size_t sum = 0;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t rows_per_query_min = 16, rows_per_query_max = 4000;
 constexpr std::chrono::milliseconds query_time{100};  // how long one should take: the servers have other work
-constexpr std::size_t keys_per_query = 100;
+constexpr std::size_t keys_per_query = 500;
 constexpr std::size_t strays_max = 20;
 constexpr int looks_max = 10;  // at a row that differs
 

@@ -17,7 +17,7 @@ constexpr milliseconds backoff_min{10}, backoff_max{1000};
 constexpr milliseconds whole_look_every{250};
 constexpr std::size_t chunk_rows_min = 16;
 constexpr int replays_in_a_row_max = 20;  // then a chunk, also when writers are faster than we are
-constexpr std::size_t keys_per_query = 100;
+constexpr std::size_t keys_per_query = 500;
 
 reshard_sql::row_values read_row(mysql::rows& found, const mysql::table_layout& table) {
   reshard_sql::row_values row;

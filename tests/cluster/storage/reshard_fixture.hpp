@@ -58,7 +58,7 @@ class reshard_fixture {
       mysql::connection(shard.primary, mysql::local_server::root()).run("CREATE DATABASE throng");
       auto db = connect(shard.primary);
       REQUIRE(mysql::migrate(db, mysql::migrations()));
-      db.run("INSERT INTO shard_guard VALUES(1," + db.quoted(shard.name()) + ",1,0)");
+      db.run("INSERT INTO shard_guard VALUES(0," + db.quoted(shard.name()) + ",1,0)");
     }
   }
 
@@ -105,7 +105,7 @@ class reshard_fixture {
   }
 
   topology_store& topology() { return *topology_; }
-  const shard_directory& directory() { return *directory_; }
+  shard_directory& directory() { return *directory_; }
   mysql::local_server& server(std::size_t index) { return *servers_[index]; }
   std::set<std::string> serving() {
     std::set<std::string> names;
@@ -243,6 +243,8 @@ class model_writer {
  private:
   void run() {
     while (!is_stopping_) {
+      // A load, not a storm: at most 500 writes a second.
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
       const auto kind = random_() % 10;
       if (kind == 9) {
         raise_fence();
@@ -288,7 +290,7 @@ class model_writer {
         auto& db = links_[shard.primary];
         if (!db) db = std::make_unique<mysql::connection>(shard.primary, reshard_fixture::account());
         db->run("START TRANSACTION");
-        if (db->number("SELECT state FROM shard_guard WHERE id=1 LOCK IN SHARE MODE") != 0 ||
+        if (db->number("SELECT state FROM shard_guard WHERE id=0 LOCK IN SHARE MODE") != 0 ||
             db->number("SELECT @@global.read_only") != 0) {
           db->run("ROLLBACK");
           shards_.wait_for_change(map, std::chrono::milliseconds(5));

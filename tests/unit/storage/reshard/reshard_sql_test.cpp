@@ -71,7 +71,11 @@ TEST_CASE("reshard sql: rows are written and deleted many at a time") {
   CHECK(replace_rows(table("apps"), 2) == "REPLACE INTO apps(`id`,`data`,`ksid`) VALUES(?,?,?),(?,?,?)");
   const std::vector<std::string> keys{"1,2", "3,4"};
   CHECK(delete_rows(table("members"), keys) ==
-        "DELETE FROM members WHERE (`channel`=1 AND `user`=2) OR (`channel`=3 AND `user`=4)");
+        "DELETE t FROM (SELECT 1 AS k0,2 AS k1 UNION ALL VALUES (3,4)) keyed STRAIGHT_JOIN members t"
+        " FORCE INDEX(PRIMARY) ON t.`channel`=keyed.k0 AND t.`user`=keyed.k1");
+  CHECK(select_rows(table("apps"), std::vector<std::string>{"7"}) ==
+        "SELECT `id`,`data`,`ksid` FROM (SELECT 7 AS k0) keyed STRAIGHT_JOIN apps t FORCE INDEX(PRIMARY)"
+        " ON t.`id`=keyed.k0");
 }
 
 TEST_CASE("reshard sql: triggers note keys, and pass feeders over") {
