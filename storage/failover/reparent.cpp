@@ -2,6 +2,7 @@
 #include "storage/failover/reparent.hpp"
 
 #include <algorithm>
+#include <future>
 
 #include "config/log.hpp"
 #include "storage/failover/shard_steps.hpp"
@@ -36,14 +37,23 @@ reparent_report report_of(const server_address& from, bool is_planned) {
   return report;
 }
 
+/// Calls `action` with 0 … count-1, each on a thread. Throws what one of them threw, when all have ended.
+template <class Action>
+void in_parallel(std::size_t count, Action action) {
+  std::vector<std::future<void>> all;
+  for (std::size_t i = 0; i < count; ++i) all.push_back(std::async(std::launch::async, [&action, i] { action(i); }));
+  for (auto& one : all) one.get();
+}
+
 /// Takes what a member has received, and makes sure that it never acknowledges the old primary again.
-server_observation stop_member(shard_round& round, const server_address& server, bool primary_is_away) {
-  auto& session = round.on(server);
+server_observation stop_member(server_session& session, const shard_record& record, const shard_notes& notes,
+                               bool primary_is_away) {
+  const auto& server = session.server();
   auto seen = session.look();
-  if (!round.notes().trusts(seen)) throw step_failed(server + " was restarted meanwhile");
+  if (!notes.trusts(seen)) throw step_failed(server + " was restarted meanwhile");
   if (seen.replication) {
     const auto& replication = *seen.replication;
-    if (primary_is_away && replication.is_connected && replication.source == round.record().primary)
+    if (primary_is_away && replication.is_connected && replication.source == record.primary)
       throw step_failed(server + " still hears " + replication.source);
     // Once both threads are stopped nothing can be applied without losing what was received.
     if (!replication.is_applying && (replication.is_connected || replication.is_connecting)) session.start_applying();
@@ -97,8 +107,11 @@ reparent_report reparent_emergency(shard_round& round, const std::vector<server_
   round.confirm();
   watch.phase("claim");
 
-  std::vector<server_observation> stopped;
-  for (const auto& one : members) stopped.push_back(stop_member(round, one, is_away));
+  // At once: stopping takes a second or two where the old primary hangs and a replica is just connecting to it.
+  std::vector<server_observation> stopped(members.size());
+  in_parallel(members.size(), [&](std::size_t i) {
+    stopped[i] = stop_member(round.on(members[i]), round.record(), round.notes(), is_away);
+  });
   const auto chosen = choose_successor(stopped);
   if (!chosen) throw step_failed(chosen.failure().detail);
   watch.phase("stop");
@@ -114,8 +127,9 @@ reparent_report reparent_emergency(shard_round& round, const std::vector<server_
 
   // The others first: one that is restarted from here on must not go back to the old primary and acknowledge it.
   prepare_successor(round, successor, members.size() > 1, servers);
-  for (const auto& one : members)
-    if (one != *chosen) round.on(one).replicate_from(*chosen, id_in(stopped, one));
+  in_parallel(members.size(), [&](std::size_t i) {
+    if (members[i] != *chosen) round.on(members[i]).replicate_from(*chosen, stopped[i].gtids.server_id);
+  });
   watch.phase("repoint");
 
   const auto is_left_alone = members.size() == 1 && round.how.policy.ackers_min == 0;
@@ -190,8 +204,9 @@ reparent_report reparent_planned(shard_round& round, const server_address& to,
   successor.open_for_writes();
   watch.phase("open");
   try {
-    primary.replicate_from(to, id_in(servers, old));
-    for (const auto& one : others) round.on(one).replicate_from(to, id_in(servers, one));
+    others.push_back(old);
+    in_parallel(others.size(),
+                [&](std::size_t i) { round.on(others[i]).replicate_from(to, id_in(servers, others[i])); });
   } catch (const std::exception& why) {
     log::warn("shard {}: {}; it is repaired later", round.record().name(), why.what());
   }

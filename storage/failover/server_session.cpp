@@ -190,8 +190,9 @@ void server_session::wait_for_acknowledgements(bool on) {
 }
 
 void server_session::flush_each_commit() {
-  if (db_.number("SELECT @@global.innodb_flush_log_at_trx_commit") == 1)
-    db_.run("SET GLOBAL innodb_flush_log_at_trx_commit=3");
+  const auto is = db_.number("SELECT @@global.innodb_flush_log_at_trx_commit");
+  if (is == 1) db_.run("SET GLOBAL innodb_flush_log_at_trx_commit=3");
+  if (is == 0) db_.run("SET GLOBAL innodb_flush_log_at_trx_commit=2");  // no flush wanted; but kill -9 is survived
 }
 
 void server_session::open_for_writes() { db_.run("SET GLOBAL read_only=0"); }

@@ -6,19 +6,16 @@
 namespace throng::failover {
 
 server_session& shard_round::on(const server_address& server) {
+  if (const auto known = sessions_.find(server); known != sessions_.end()) return *known->second;
   if (const auto known = away_.find(server); known != away_.end()) throw server_away(known->second);
-  auto& session = sessions_[server];
-  if (!session) {
-    try {
-      auto fresh = std::make_unique<server_session>(server, how.admin, how.replication);
-      fresh->lock(how.lock_patience);
-      session = std::move(fresh);
-    } catch (const mysql::failure& why) {
-      away_[server] = server + ": " + why.what();
-      throw server_away(away_[server]);
-    }
+  try {
+    auto fresh = std::make_unique<server_session>(server, how.admin, how.replication);
+    fresh->lock(how.lock_patience);
+    return *sessions_.emplace(server, std::move(fresh)).first->second;
+  } catch (const mysql::failure& why) {
+    away_[server] = server + ": " + why.what();
+    throw server_away(away_[server]);
   }
-  return *session;
 }
 
 void shard_round::confirm() const {

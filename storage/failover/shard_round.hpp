@@ -30,6 +30,7 @@ class shard_round {
   const shard_notes& notes() const { return notes_; }
 
   /// Connects to a server and locks it, once a round. Throws server_away if it can't be reached, also the next time.
+  /// For a server that is locked already: any thread, and one thread at a time may use what it returns.
   server_session& on(const server_address& server);
   /// Throws if the record isn't as it was: another supervisor has taken over. After all locks, before the first change.
   void confirm() const;

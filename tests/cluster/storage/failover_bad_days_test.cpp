@@ -22,7 +22,7 @@ TEST_CASE("failover: a primary that was paused and wakes up after its replacemen
       eventually(20s,
                  [&] { return shard.is_in_sync(old.address()) || shard.has_finding(problem_t::errant_gtid_detected); }),
       shard.describe());
-  CHECK(old.connect_as_root().number("SELECT @@global.read_only") == 1);
+  CHECK(eventually(5s, [&] { return old.connect_as_root().number("SELECT @@global.read_only") == 1; }));
   CHECK_FALSE(shard.is_primary(old.address()));
   if (shard.has_finding(problem_t::errant_gtid_detected)) {
     const auto status = supervisor.status();
@@ -237,8 +237,11 @@ TEST_CASE("failover: a planned reparent under load pauses writes for a moment, t
 
 TEST_CASE("failover: wrong credentials are told in words, and tried again until they are right") {
   failover_shard shard(2);
-  for (auto& server : shard.servers)
-    server->connect_as_root().run("SET sql_log_bin=0"), server->connect_as_root().run("DROP USER supervisor@'%'");
+  for (auto& server : shard.servers) {
+    auto root = server->connect_as_root();
+    root.run("SET sql_log_bin=0");
+    root.run("DROP USER supervisor@'%'");
+  }
   const auto prepared = prepare_shard(*shard.topology, shard.key, shard.how);
   REQUIRE_FALSE(prepared);
   CHECK_MESSAGE(prepared.failure().detail.find("Access denied") != std::string::npos, prepared.failure().detail);
