@@ -80,6 +80,8 @@ class template_folder {
     std::vector<std::string> arguments{program,
                                        "--no-defaults",
                                        "--datadir=" + (folder_ / "data").string(),
+                                       // A server deletes the temporary tables that it finds there when it starts.
+                                       "--tmpdir=" + folder_.string(),
                                        "--auth-root-authentication-method=normal",
                                        "--skip-test-db",
                                        "--innodb-log-file-size=8M"};
@@ -152,6 +154,7 @@ result<> local_server::launch(const std::vector<std::string>& more) {
   std::vector<std::string> arguments{server_program(),
                                      "--no-defaults",
                                      "--datadir=" + (folder_ / "data").string(),
+                                     "--tmpdir=" + folder_.string(),
                                      "--socket=server.sock",  // in datadir: a longer path may not fit into an address
                                      "--pid-file=server.pid",
                                      "--port=" + std::to_string(port_),
