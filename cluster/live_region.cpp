@@ -2,6 +2,7 @@
 #include "cluster/live_region.hpp"
 
 #include <algorithm>
+#include <shared_mutex>
 #include <thread>
 #include <utility>
 
@@ -49,14 +50,48 @@ class live_region::subscription_item final : public slot_item {
   node_index origin;
 };
 
+/// Where answers go. A reply may outlive the region: the commit that it waits for is dropped after the node.
+class live_region::answer_desk {
+ public:
+  answer_desk(node_index self, std::shared_ptr<pending_asks> asks, links* between)
+      : self_(self), asks_(std::move(asks)), between_(between) {}
+
+  void answer(node_index origin, std::uint64_t correlation, result<message_ptr> outcome) {
+    if (origin == self_) {
+      asks_->resolve(correlation, std::move(outcome));
+      return;
+    }
+    auto bytes = encode(answer_parcel{correlation, std::move(outcome)});
+    std::shared_lock lock(mutex_);
+    if (between_) (void)between_->post(origin, std::move(bytes));  // a lost answer is its asker's deadline
+  }
+  void close() {
+    std::unique_lock lock(mutex_);
+    between_ = nullptr;
+  }
+
+ private:
+  const node_index self_;
+  const std::shared_ptr<pending_asks> asks_;
+  std::shared_mutex mutex_;
+  links* between_;
+};
+
 live_region::live_region(node_services& services, slot_set& slots, links* between, fence_raiser raise)
-    : services_(services), slots_(slots), between_(between), raise_(std::move(raise)), gates_(services.self, {}) {
+    : services_(services),
+      slots_(slots),
+      between_(between),
+      answers_(std::make_shared<answer_desk>(services.self, services.asks, between)),
+      raise_(std::move(raise)),
+      gates_(services.self, {}) {
   if (!between_) return;
   between_->listen(
       {[this](node_index from, std::string_view bytes) { on_parcel(from, bytes); },
        {},
        [this](const node_identity& peer, const std::vector<std::string>& parcels) { on_lost(peer, parcels); }});
 }
+
+live_region::~live_region() { answers_->close(); }
 
 // -- what is sent from here
 // ----------------------------------------------------------------------------------------------
@@ -124,9 +159,9 @@ std::optional<error> live_region::deliver(slot_id slot, slot_item& item) {
     std::function<void(result<>)> done;
     if (change->correlation != 0)
       done = surely<result<>>(
-          [this, origin = change->origin, correlation = change->correlation](result<> outcome) {
-            answer(origin, correlation,
-                   outcome ? result<message_ptr>(message_ptr{}) : result<message_ptr>(outcome.failure()));
+          [answers = answers_, origin = change->origin, correlation = change->correlation](result<> outcome) {
+            answers->answer(origin, correlation,
+                            outcome ? result<message_ptr>(message_ptr{}) : result<message_ptr>(outcome.failure()));
           },
           errc::stopping);
     caf::anon_send(shell->actor,
@@ -146,16 +181,10 @@ std::optional<error> live_region::deliver(slot_id slot, slot_item& item) {
   made->deadline = letter.deadline;
   made->message = std::move(letter.message);
   if (letter.correlation != 0) {
-    if (letter.origin == services_.self)
-      made->reply = std::make_shared<reply_handle>(
-          [asks = services_.asks, correlation = letter.correlation](result<message_ptr> outcome) {
-            asks->resolve(correlation, std::move(outcome));
-          });
-    else
-      made->reply = std::make_shared<reply_handle>(
-          [this, origin = letter.origin, correlation = letter.correlation](result<message_ptr> outcome) {
-            answer(origin, correlation, std::move(outcome));
-          });
+    made->reply = std::make_shared<reply_handle>(
+        [answers = answers_, origin = letter.origin, correlation = letter.correlation](result<message_ptr> outcome) {
+          answers->answer(origin, correlation, std::move(outcome));
+        });
   }
   shell->mailbox.fetch_add(1, std::memory_order_relaxed);
   caf::anon_send(shell->actor, slot_input{std::shared_ptr<const envelope>(std::move(made))});
@@ -182,19 +211,10 @@ std::optional<error> live_region::post(node_index to, slot_item& item) {
 
 void live_region::refuse(slot_item& item, error why) {
   if (auto* letter = dynamic_cast<letter_item*>(&item)) {
-    if (letter->correlation != 0) answer(letter->origin, letter->correlation, std::move(why));
+    if (letter->correlation != 0) answers_->answer(letter->origin, letter->correlation, std::move(why));
   } else if (auto* change = dynamic_cast<subscription_item*>(&item); change && change->correlation != 0) {
-    answer(change->origin, change->correlation, std::move(why));
+    answers_->answer(change->origin, change->correlation, std::move(why));
   }
-}
-
-void live_region::answer(node_index origin, std::uint64_t correlation, result<message_ptr> outcome) {
-  if (origin == services_.self) {
-    services_.asks->resolve(correlation, std::move(outcome));
-    return;
-  }
-  // A lost answer is its asker's deadline.
-  (void)between_->post(origin, encode(answer_parcel{correlation, std::move(outcome)}));
 }
 
 void live_region::publish_to(node_index node, const publication_ptr& event) {
@@ -392,7 +412,7 @@ void live_region::receive(node_index from, letter_parcel& in, std::optional<erro
   if (!undecoded && (kind >= services_.factories.size() || !services_.factories[kind]))
     undecoded = error{errc::unknown_message, "there are no entities of kind " + std::to_string(kind)};
   if (undecoded) {
-    if (in.correlation != 0) answer(letter->origin, letter->correlation, std::move(*undecoded));
+    if (in.correlation != 0) answers_->answer(letter->origin, letter->correlation, std::move(*undecoded));
     return;
   }
   bool was_taken = false;
@@ -449,9 +469,9 @@ void live_region::on_lost(const node_identity& peer, const std::vector<std::stri
     if (!decoded) continue;
     error why{errc::unavailable, "node " + peer.name + " is gone"};
     if (auto* letter = std::get_if<letter_parcel>(&decoded->what); letter && letter->correlation != 0)
-      answer(letter->origin, letter->correlation, std::move(why));
+      answers_->answer(letter->origin, letter->correlation, std::move(why));
     else if (auto* change = std::get_if<subscription_parcel>(&decoded->what); change && change->correlation != 0)
-      answer(change->origin, change->correlation, std::move(why));
+      answers_->answer(change->origin, change->correlation, std::move(why));
   }
 }
 

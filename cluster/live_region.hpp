@@ -29,6 +29,7 @@ class live_region final : public region, public entity_door {
  public:
   /// `between` is null for a node that is alone.
   live_region(node_services& services, slot_set& slots, links* between, fence_raiser raise);
+  ~live_region() override;
 
   /// The table of a node that is alone: it owns every slot, and the fences are raised.
   void own_everything(const slot_table& table);
@@ -67,6 +68,7 @@ class live_region final : public region, public entity_door {
  private:
   class letter_item;
   class subscription_item;
+  class answer_desk;
   struct refused {
     std::unique_ptr<slot_item> item;
     error why;
@@ -83,7 +85,6 @@ class live_region final : public region, public entity_door {
   std::optional<error> deliver(slot_id slot, slot_item& item);
   std::optional<error> post(node_index to, slot_item& item);
   void refuse(slot_item& item, error why);
-  void answer(node_index origin, std::uint64_t correlation, result<message_ptr> outcome);
 
   /// Runs `change(gates, steps)` under the lock, and carries the steps out.
   template <class Change>
@@ -119,6 +120,7 @@ class live_region final : public region, public entity_door {
   node_services& services_;
   slot_set& slots_;
   links* const between_;
+  const std::shared_ptr<answer_desk> answers_;
   const fence_raiser raise_;
   std::function<void(entity_key)> renewed_;
 

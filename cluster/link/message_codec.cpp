@@ -21,8 +21,8 @@ const google::protobuf::Message* prototype_of(const std::string& type) {
   constexpr std::size_t known_max = 1'000;  // far above what we have: a bound against made-up names
   thread_local std::unordered_map<std::string, const google::protobuf::Message*> known;
   if (auto found = known.find(type); found != known.end()) return found->second;
-  const auto* described =
-      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(std::string(package) + type);
+  const auto full_name = type.starts_with('.') ? type.substr(1) : std::string(package) + type;
+  const auto* described = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(full_name);
   if (!described) return nullptr;
   const auto* prototype = google::protobuf::MessageFactory::generated_factory()->GetPrototype(described);
   if (prototype && known.size() < known_max) known.emplace(type, prototype);
@@ -33,7 +33,7 @@ const google::protobuf::Message* prototype_of(const std::string& type) {
 
 void encode_message(const google::protobuf::Message& message, AnyMessage& into) {
   const auto& name = message.GetDescriptor()->full_name();
-  into.set_type(name.substr(std::string_view(name).starts_with(package) ? package.size() : 0));
+  into.set_type(name.starts_with(package) ? name.substr(package.size()) : "." + name);
   message.SerializeToString(into.mutable_body());
 }
 
