@@ -49,7 +49,7 @@ writer::writer(database& db)
       put_membership_(db,
                       "INSERT INTO memberships(user, channel, last_read, is_open, is_listed, is_private)"
                       " VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET last_read = excluded.last_read,"
-                      " is_open = excluded.is_open, is_listed = excluded.is_listed"),
+                      " is_open = excluded.is_open, is_listed = excluded.is_listed, is_private = excluded.is_private"),
       erase_membership_(db, "DELETE FROM memberships WHERE user = ? AND channel = ?"),
       put_channel_(db,
                    "INSERT INTO channels(id, team, data) VALUES(?, ?, ?)"

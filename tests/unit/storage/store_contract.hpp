@@ -198,8 +198,8 @@ STORE_CASE("put writes the whole row over the one that was there") {
   commit_one(*f.rows, put_directory{{{1}, directory_record::kind_t::app, 3, "b"}});
   CHECK(f.reader->directory({1}, directory_record::kind_t::app, 0, any_count)->at(0).data == "b");
   commit_one(*f.rows, put_membership{{ada, lobby, {1}, true}});
-  commit_one(*f.rows, put_membership{{ada, lobby, {2}, false}});
-  CHECK(f.reader->memberships(ada, {}, any_count)->at(0) == membership_record{ada, lobby, {2}, false});
+  commit_one(*f.rows, put_membership{{ada, lobby, {2}, false, false, true}});
+  CHECK(f.reader->memberships(ada, {}, any_count)->at(0) == membership_record{ada, lobby, {2}, false, false, true});
   commit_one(*f.rows, put_member{{lobby, ada, at_second(1)}});
   commit_one(*f.rows, put_member{{lobby, ada, at_second(2)}});
   CHECK(f.reader->members(lobby, {}, any_count)->at(0).joined == at_second(2));
@@ -392,6 +392,27 @@ STORE_CASE("a thread's summary counts the replies that are left and shows the fi
   commit_one(*f.rows, put_message{last});
   CHECK(f.reader->thread_summaries(lobby, roots)->size() == 1);
   CHECK(f.reader->thread_summaries({404}, roots)->empty());
+}
+
+STORE_CASE("threads have the same summaries asked one by one or together, with few replies between them or many") {
+  fixture<Harness> f;
+  std::vector<message_record> posts;
+  for (std::int64_t second = 1; second <= 6; ++second) posts.push_back(post(second));
+  for (std::int64_t i = 0; i < 40; ++i) posts.push_back(reply(10 + i, 1 + i % 5, {std::uint64_t(70 + i % 7)}));
+  commit_posts(*f.rows, posts);
+  std::vector<message_ts> roots{{5'000'000}, {1'000'000}, {6'000'000}, {2'000'000}, {4'000'000}};
+  auto check = [&] {
+    std::vector<thread_summary> one_by_one;
+    for (auto root : roots)
+      for (auto& summary : *f.reader->thread_summaries(lobby, {{root}})) one_by_one.push_back(std::move(summary));
+    CHECK(one_by_one.size() == 4);
+    CHECK(*f.reader->thread_summaries(lobby, roots) == one_by_one);
+  };
+  check();
+  posts.clear();
+  for (std::int64_t i = 0; i < 400; ++i) posts.push_back(reply(100 + i, 3, {std::uint64_t(70 + i % 9)}));  // not asked
+  commit_posts(*f.rows, posts);
+  check();
 }
 
 STORE_CASE("a post is inserted once and changed by put") {
