@@ -2,7 +2,7 @@
 // One shard on MySQL or MariaDB servers, as a STORE. It asks the SHARD DIRECTORY where the shard's primary is, follows
 // it through a failover, and resolves what it can't know by reading back:
 //
-//   commit(units) ─► START TRANSACTION · guard row (generation, frozen?) · marker row · rows · COMMIT
+//   commit(units) ─► guard row (generation, frozen?) and marker row · rows · COMMIT
 //        lost before COMMIT was sent ─► nothing happened: again, on whoever is primary then
 //        lost after it was sent      ─► is the marker of this batch there? yes: committed; no: again. Until known.
 //
