@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What else happens to a shard's servers: pauses, cuts, lag, foreign writes, wrong passwords, two supervisors.
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
 #include "tests/cluster/storage/failover_shard.hpp"
 
 using namespace throng;
@@ -164,6 +168,54 @@ TEST_CASE("failover: a write on a replica is found, named, and keeps the replica
   old.kill9();
   REQUIRE_MESSAGE(eventually(20s, [&] { return !shard.is_primary(old.address()); }), shard.describe());
   CHECK_FALSE(shard.is_primary(strange.address()));
+  REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
+  writers.stop();
+  CHECK(writers.lost() == 0);
+}
+
+TEST_CASE("failover: an errant server that is seeded again, as the README says, is taken in") {
+  if (std::system("command -v mariadb-backup >/dev/null") != 0) {
+    MESSAGE("not run: there is no mariadb-backup");
+    return;
+  }
+  failover_shard shard(2);
+  shard.supervise();
+  acked_writers writers(shard);
+  REQUIRE(writers.get_more(50));
+  auto& strange = shard.replica();
+  strange.connect_as_root().run("CREATE DATABASE strange");
+  REQUIRE_MESSAGE(eventually(20s, [&] { return shard.has_finding(problem_t::errant_gtid_detected); }),
+                  shard.describe());
+  REQUIRE_MESSAGE(eventually(20s, [&] { return !shard.is_in_sync(strange.address()); }), shard.describe());
+  strange.kill9();
+
+  const auto data = (shard.folder_of(strange) / "data").string();
+  const auto log = (shard.folder().path() / "backup.log").string();
+  std::filesystem::remove_all(data);
+  const auto backup =
+      "mariadb-backup --no-defaults --user=root --host=127.0.0.1 --port=" + std::to_string(shard.primary().port()) +
+      " --target-dir=" + data;
+  const auto seed = backup + " --datadir=" + (shard.folder_of(shard.primary()) / "data").string() + " --backup >" +
+                    log + " 2>&1 && mariadb-backup --no-defaults --prepare --target-dir=" + data + " >>" + log +
+                    " 2>&1";
+  std::ostringstream told;
+  const auto failed = std::system(seed.c_str());
+  told << std::ifstream(log).rdbuf();
+  REQUIRE_MESSAGE(failed == 0, told.str());
+  std::ifstream info(data + "/xtrabackup_binlog_info");
+  std::string file, offset, position;
+  info >> file >> offset >> position;
+  REQUIRE(gtid_list::parse(position));
+  const auto script = (shard.folder().path() / "seed.sql").string();
+  std::ofstream(script) << "SET GLOBAL gtid_slave_pos='" << position << "';\n";
+  const auto started = strange.restart({"--init-file=" + script});
+  REQUIRE_MESSAGE(started, strange.end_of_log());
+
+  REQUIRE_MESSAGE(eventually(30s, [&] { return shard.is_in_sync(strange.address()); }), shard.describe());
+  CHECK_FALSE(shard.has_finding(problem_t::errant_gtid_detected));
+  REQUIRE(writers.get_more(50));
+  shard.primary().kill9();
+  REQUIRE_MESSAGE(eventually(20s, [&] { return shard.is_primary(strange.address()); }), shard.describe());
   REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
   writers.stop();
   CHECK(writers.lost() == 0);

@@ -146,6 +146,11 @@ class failover_shard {
   bool becomes_well(std::chrono::milliseconds patience = 20s) { return supervisors.front()->wait_until_well(patience); }
 
   temporary_folder& folder() { return folder_; }
+  std::filesystem::path folder_of(const mysql::local_server& server) const {
+    for (std::size_t i = 0; i < servers.size(); ++i)
+      if (servers[i].get() == &server) return folder_.path() / ("db" + std::to_string(i));
+    return {};
+  }
 
  private:
   temporary_folder folder_;
