@@ -71,8 +71,8 @@ struct configuration {
       duration statement_timeout = std::chrono::seconds(5);
       duration commit_patience = std::chrono::seconds(10);
       duration read_patience = std::chrono::seconds(2);
-      std::size_t ackers_min = 1;
-      duration ping_interval = std::chrono::milliseconds(50);
+      std::size_t ackers_min = 0;
+      duration ping_interval = std::chrono::milliseconds(25);
       std::size_t failures_to_act = 3;
       friend bool operator==(const mysql_t&, const mysql_t&) = default;
     } mysql;

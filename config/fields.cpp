@@ -84,7 +84,7 @@ std::vector<field> fields(configuration& c) {
     time("storage.mysql.statement_timeout", c.storage.mysql.statement_timeout, 1s, 10min, "How long one statement may take before its connection is given up; whole seconds. More: patience with a slow disk. Less: a hanging server is noticed sooner."),
     time("storage.mysql.commit_patience", c.storage.mysql.commit_patience, 100ms, 10min, "How long a write waits for its shard to have a primary before it fails. It should outlast a failover."),
     time("storage.mysql.read_patience", c.storage.mysql.read_patience, 100ms, 10min, "The same for a read, which somebody waits for."),
-    count("storage.mysql.ackers_min", c.storage.mysql.ackers_min, 0, 16, "Replicas that must be able to confirm writes for a shard with more than one server to take them. 1: nothing acknowledged is lost with the primary, and a primary whose replicas are all away stands still. 0: it goes on alone, and the shard's record says so."),
+    count("storage.mysql.ackers_min", c.storage.mysql.ackers_min, 0, 1, "Replicas that must confirm writes for a shard to take any. 0: while all replicas are away the primary goes on alone, and the shard's record says so; then nobody else may become primary, so nothing is lost as long as its disk isn't. 1: it waits for a replica to come back."),
     time("storage.mysql.ping_interval", c.storage.mysql.ping_interval, 10ms, 60s, "How often each server is looked at. Less: a dead primary is noticed sooner, for more queries."),
     count("storage.mysql.failures_to_act", c.storage.mysql.failures_to_act, 1, 100, "Looks that must fail in a row before a primary counts as dead. More: fewer needless failovers. Fewer: faster ones."),
 
