@@ -152,7 +152,7 @@ class statement {
 class connection {
  public:
   /// Connects, or throws. `server` is "host:port" or "/path/of/a/socket". Every round trip is told to the statement tap
-  /// under the name `shard`.
+  /// under the name `shard`, or not if that is empty.
   connection(std::string_view server, const connect_options& options, std::string shard = {});
   ~connection();
   connection(const connection&) = delete;
