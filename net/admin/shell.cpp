@@ -97,21 +97,33 @@ const std::vector<shell::command>& shell::commands() {
       {"explain", "explain METHOD [NAME=VALUE]…",
        "calls the API (give token=…), and shows what it asks of the database", true, &shell::explain},
       {"reparent", "reparent SHARD SERVER", "make another server the shard's primary", true, &shell::reparent},
-      {"reshard", "reshard plan|start|status|verify|switch|reverse|complete|cancel …",
-       "split and merge shards while they serve", true, &shell::reshard},
+      {"reshard",
+       "reshard plan|start SHARDS TARGET=SERVERS… [--rate ROWS/S] | status|verify|switch|reverse|cancel | "
+       "complete [--drop-data]",
+       "split and merge shards while they serve: reshard start - -80=h:1,h:2 80-=h:3,h:4", true, &shell::reshard},
       {"stop", "stop ENTITY", "end it; its next message starts it again", true, &shell::stop},
       {"restart", "restart ENTITY", "end it and start it; lifts a quarantine", true, &shell::restart},
   };
   return all;
 }
 
+namespace {
+
+/// Of the commands that change something, those that only look: not worth a line in the log.
+bool only_looks(const shell_words& words) {
+  return words.command == "reshard" && (words.arguments.empty() || words.arguments[0] == "status" ||
+                                        words.arguments[0] == "plan" || words.arguments[0] == "verify");
+}
+
+}  // namespace
+
 void shell::run(std::string_view line, io_loop& where, const std::string& who, answer reply) {
-  auto words = parse_shell_words(line, {"sort", "limit", "count", "for"});
+  auto words = parse_shell_words(line, {"sort", "limit", "count", "for", "rate"});
   if (!words) return reply(failure_reply(words.failure()));
   if (words->command.empty()) return reply(failure_reply({errc::invalid_arguments, "no command; try help"}));
   for (const auto& each : commands()) {
     if (each.name != words->command) continue;
-    if (each.changes) log::info("audit: {} ran {}", who, without_tokens(line));
+    if (each.changes && !only_looks(*words)) log::info("audit: {} ran {}", who, without_tokens(line));
     return (this->*each.run)(*words, where, std::move(reply));
   }
   reply(failure_reply({errc::unknown_method, "there is no command " + words->command + "; try help"}));

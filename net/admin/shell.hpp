@@ -32,7 +32,7 @@ class shell {
     std::string_view name;
     std::string_view usage;
     std::string_view help;
-    bool changes = false;  // audited; `reshard plan` and the like too
+    bool changes = false;  // audited
     void (shell::*run)(const shell_words& words, io_loop& where, answer reply);
   };
   static const std::vector<command>& commands();

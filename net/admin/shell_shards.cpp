@@ -64,8 +64,9 @@ void shell::reparent(const shell_words& words, io_loop&, answer reply) {
 void shell::reshard(const shell_words& words, io_loop&, answer reply) {
   if (words.arguments.empty()) return reply(failure_reply(usage_of("reshard")));
   on_storage(
-      [arguments = words.arguments](storage_admin& storage) {
-        auto shown = storage.reshard(arguments.front(), {arguments.begin() + 1, arguments.end()});
+      [words](storage_admin& storage) {
+        auto shown = storage.reshard(words);
+        if (!shown && shown.code() == errc::unknown_method) return failure_reply(usage_of("reshard"));
         return shown ? table_reply(*shown) : failure_reply(shown.failure());
       },
       std::move(reply));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "net/admin/shell_reply.hpp"
+#include "net/admin/shell_words.hpp"
 #include "storage/model/result.hpp"
 
 namespace throng {
@@ -56,8 +57,8 @@ class storage_admin {
   virtual result<row_counts> rows(bool is_exact) = 0;
   /// Makes `server` the primary of the shard. A sentence of what was done.
   virtual result<std::string> reparent(std::string_view shard, std::string_view server) = 0;
-  /// `reshard VERB ARGUMENT…`
-  virtual result<shell_table> reshard(std::string_view verb, const std::vector<std::string>& arguments) = 0;
+  /// `reshard VERB …`; all the words of the line.
+  virtual result<shell_table> reshard(const shell_words& words) = 0;
 };
 
 }  // namespace throng

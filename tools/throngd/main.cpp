@@ -18,6 +18,7 @@
 #include "config/print.hpp"
 #include "tools/throngd/command_line.hpp"
 #include "tools/throngd/node_process.hpp"
+#include "tools/throngd/node_storage.hpp"
 
 extern char** environ;
 
@@ -102,12 +103,17 @@ int main_of(const std::vector<std::string>& arguments) {
   if (parsed->action == action_t::help) return std::fputs(usage_text, stdout), exit_fine;
   if (parsed->action == action_t::version) return std::puts("throngd " THRONG_VERSION), exit_fine;
 
-  auto loaded = load_configuration(parsed->configuration_file, environ);
+  config_origins origins;
+  auto loaded = load_configuration(parsed->configuration_file, environ, &origins);
   if (const auto* problem = std::get_if<config_problem>(&loaded)) {
     std::fprintf(stderr, "%s\n", to_text(*problem).c_str());
     return exit_usage;
   }
   const auto& settings = std::get<configuration>(loaded);
+  if (const auto mistake = find_storage_mistake(settings, origins)) {
+    std::fprintf(stderr, "%s\n", mistake->c_str());
+    return exit_usage;
+  }
   if (parsed->action == action_t::check) return exit_fine;
   if (parsed->action == action_t::print_configuration)
     return std::fputs(print_configuration(settings).c_str(), stdout), exit_fine;

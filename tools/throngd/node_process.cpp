@@ -23,8 +23,8 @@
 #include "net/gateway/gateway.hpp"
 #include "net/transport/server.hpp"
 #include "storage/retention.hpp"
-#include "storage/sqlite/sqlite_store.hpp"
 #include "tools/throngd/metrics.hpp"
+#include "tools/throngd/node_storage.hpp"
 #include "tools/throngd/options.hpp"
 
 namespace throng {
@@ -92,8 +92,10 @@ class live_process final : public node_process {
     std::error_code failed;
     std::filesystem::create_directories(settings_.data, failed);
     if (failed) return error{errc::unavailable, "the data folder " + settings_.data + ": " + failed.message()};
-    if (auto opened = open_store(); !opened) return opened.failure();
     if (auto token = read_admin_token(); !token) return token.failure();
+    auto opened = node_storage::open(settings_);
+    if (!opened) return opened.failure();
+    storage_ = std::move(*opened);
     if (auto taken = take_slots(); !taken) return taken.failure();
     put_together();
     return listen();
@@ -112,9 +114,9 @@ class live_process final : public node_process {
       const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - system_time().now());
       sockets_->stop(std::max(rest, least_grace));
     }
+    if (admin_server_) admin_server_->stop();
     if (node_) node_->stop();
-    if (commits_) commits_->stop();
-    if (readers_) readers_->stop();
+    if (storage_) storage_->stop();
     node_.reset();
   }
 
@@ -125,13 +127,6 @@ class live_process final : public node_process {
     auto loaded = tls_context::load(settings_.tls.certificate, settings_.tls.key);
     if (!loaded) return loaded.failure();
     tls_ = std::move(*loaded);
-    return done;
-  }
-
-  result<> open_store() {
-    auto opened = open_sqlite_store(settings_.data_path(settings_.storage.file));
-    if (!opened) return opened.failure();
-    store_ = std::move(*opened);
     return done;
   }
 
@@ -146,20 +141,21 @@ class live_process final : public node_process {
 
   /// One node owns every slot; each start is a new epoch, so that nothing of an earlier life can write any more.
   result<> take_slots() {
-    auto fences = store_->fences();
+    auto& rows = storage_->rows();
+    auto fences = rows.fences();
     if (!fences) return fences.failure();
     auto table = std::make_shared<slot_table>(slot_table::single_node(this_node, *fences));
-    if (auto raised = store_->raise_fences(table->fences_of(this_node)); !raised) return raised.failure();
+    if (auto raised = rows.raise_fences(table->fences_of(this_node)); !raised) return raised.failure();
     table_ = std::move(table);
     return done;
   }
 
   void put_together() {
-    commits_ = make_threaded_commit_queue(*store_, commit_limits_of(settings_));
-    readers_ = make_reader_pool(*store_, settings_.storage.readers, settings_.storage.reads_waiting_max);
-    retention_ = std::make_unique<retention>(*commits_, retention_options_of(settings_), std::random_device{}());
+    auto& commits = storage_->commits();
+    auto& readers = storage_->reads();
+    retention_ = std::make_unique<retention>(commits, retention_options_of(settings_), std::random_device{}());
     ids_ = std::make_shared<id_generator>(this_node, system_time(), std::random_device{}());
-    node::parts parts{this_node, node_options_of(settings_), table_, system_time(), *commits_, *readers_, false};
+    node::parts parts{this_node, node_options_of(settings_), table_, system_time(), commits, readers, false};
     node_ = node::start(std::move(parts), placed_kinds(settings_, ids_));
     sockets_ = std::make_unique<server>(transport_options_of(settings_));
 
@@ -167,23 +163,28 @@ class live_process final : public node_process {
     for (std::size_t i = 0; i < sockets_->loop_count(); ++i) loops.push_back(&sockets_->loop(i));
     gateway_ = std::make_unique<gateway>(this_node, node_->door(), loops, gateway_options_of(settings_));
 
-    tokens_ = std::make_unique<authenticator>(*readers_, admin_token_, cached_tokens_max, cached_token_ttl);
+    tokens_ = std::make_unique<authenticator>(readers, admin_token_, cached_tokens_max, cached_token_ttl);
     rates_ = std::make_unique<shared_rate_limiter>(api_options_of(settings_).rates);
-    api_services_.reset(new api_services{node_->door(), *readers_, *commits_, *tokens_, *rates_, &gateway_->bots(),
-                                         api_options_of(settings_)});
+    api_services_.reset(new api_services{node_->door(), readers, commits, *tokens_, *rates_, &gateway_->bots(),
+                                         api_options_of(settings_), storage_->shards()});
     api_ = std::make_unique<api_server>(*api_services_);
     admin_.reset(new admin_services{settings_.node,
                                     version_,
                                     admin_token_,
                                     node_->door(),
                                     node_->inspect(),
-                                    *readers_,
-                                    *commits_,
+                                    readers,
+                                    commits,
                                     *sockets_,
                                     {},
-                                    {}});
+                                    {},
+                                    api_.get(),
+                                    settings_.gateway.request_timeout + std::chrono::seconds(1),
+                                    &storage_->admin(),
+                                    storage_->shards()});
     admin_->more_metrics = [this] {
       auto all = gateway_and_api_metrics(gateway_->figures(), *api_);
+      for (auto& each : storage_->metrics()) all.push_back(std::move(each));
       all.push_back({"cached_tokens",
                      "Tokens whose owner is known without asking the store",
                      false,
@@ -228,6 +229,7 @@ class live_process final : public node_process {
   void keep_house() {
     retention_->tick(system_time().now(), system_time().wall());
     trimmed_events_.store(retention_->read_figures().trimmed, std::memory_order_relaxed);
+    storage_->tick();
     sockets_->loop(0).after(std::chrono::seconds(1), [this] { keep_house(); });
   }
 
@@ -254,10 +256,8 @@ class live_process final : public node_process {
   std::shared_ptr<tls_context> tls_;  // null: plain HTTP
 
   // In the order in which they stand on each other.
-  std::unique_ptr<store> store_;
+  std::unique_ptr<node_storage> storage_;
   std::shared_ptr<const slot_table> table_;
-  std::unique_ptr<commit_queue> commits_;
-  std::unique_ptr<reader_pool> readers_;
   std::unique_ptr<retention> retention_;
   std::shared_ptr<id_generator> ids_;
   std::unique_ptr<node> node_;

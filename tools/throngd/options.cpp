@@ -79,6 +79,69 @@ commit_queue::limits commit_limits_of(const configuration& settings) {
   return limits;
 }
 
+namespace {
+
+std::chrono::seconds whole_seconds(duration time) { return std::chrono::duration_cast<std::chrono::seconds>(time); }
+
+}  // namespace
+
+mysql_options mysql_options_of(const configuration& settings) {
+  const auto& mysql = settings.storage.mysql;
+  mysql_options options;
+  options.connect.user = mysql.user;
+  options.connect.password = mysql.password;
+  options.connect.database = mysql.database;
+  options.connect.connect_timeout = whole_seconds(mysql.connect_timeout);
+  options.connect.io_timeout = whole_seconds(mysql.statement_timeout);
+  options.commit_patience = mysql.commit_patience;
+  options.read_patience = mysql.read_patience;
+  return options;
+}
+
+mysql::connect_options mysql_admin_account_of(const configuration& settings) {
+  auto account = mysql_options_of(settings).connect;
+  account.user = settings.storage.mysql.admin_user;
+  account.password = settings.storage.mysql.admin_password;
+  account.database.clear();
+  return account;
+}
+
+sharded_storage::options sharded_options_of(const configuration& settings) {
+  const auto& mysql = settings.storage.mysql;
+  sharded_storage::options options;
+  options.lanes = static_cast<unsigned>(mysql.lanes);
+  options.readers = static_cast<unsigned>(settings.storage.readers);
+  options.reads_waiting_max = settings.storage.reads_waiting_max;
+  options.read_wait_max = mysql.read_wait_max;
+  options.commits = commit_limits_of(settings);
+  options.hold_max = mysql.hold_max;
+  options.start_patience = mysql.start_patience;
+  return options;
+}
+
+failover::supervisor_options supervisor_options_of(const configuration& settings) {
+  const auto& mysql = settings.storage.mysql;
+  failover::supervisor_options options;
+  options.name = settings.node;
+  options.admin = mysql_admin_account_of(settings);
+  options.replication.password = mysql.admin_password;
+  options.probe.interval = mysql.ping_interval;
+  options.probe.failures_to_report = static_cast<unsigned>(mysql.failures_to_act);
+  options.policy.dead_after = mysql.ping_interval * mysql.failures_to_act;
+  options.policy.ackers_min = static_cast<unsigned>(mysql.ackers_min);
+  options.is_alone = settings.topology.kind == topology_kind::embedded;
+  return options;
+}
+
+reshard_options reshard_options_of(const configuration& settings) {
+  reshard_options options;
+  options.keyspace = settings.storage.mysql.database;
+  options.admin = mysql_admin_account_of(settings);
+  options.admin.database = settings.storage.mysql.database;
+  options.node = settings.node;
+  return options;
+}
+
 retention::options retention_options_of(const configuration& settings) {
   retention::options options;
   options.events_kept = settings.storage.events_kept;

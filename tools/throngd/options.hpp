@@ -15,7 +15,11 @@
 #include "net/gateway/gateway.hpp"
 #include "net/transport_options.hpp"
 #include "storage/commit_queue.hpp"
+#include "storage/failover/supervisor_options.hpp"
+#include "storage/mysql/mysql_store.hpp"
+#include "storage/reshard/reshard_runner.hpp"
 #include "storage/retention.hpp"
+#include "storage/router/sharded_storage.hpp"
 
 namespace throng {
 
@@ -23,6 +27,11 @@ node_options node_options_of(const configuration& settings);
 transport_options transport_options_of(const configuration& settings);
 api_options api_options_of(const configuration& settings);
 commit_queue::limits commit_limits_of(const configuration& settings);
+mysql_options mysql_options_of(const configuration& settings);  // without routes
+mysql::connect_options mysql_admin_account_of(const configuration& settings);
+sharded_storage::options sharded_options_of(const configuration& settings);
+failover::supervisor_options supervisor_options_of(const configuration& settings);
+reshard_options reshard_options_of(const configuration& settings);
 retention::options retention_options_of(const configuration& settings);
 gateway_options gateway_options_of(const configuration& settings);
 channel_options channel_options_of(const configuration& settings);

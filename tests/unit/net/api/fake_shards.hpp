@@ -38,6 +38,7 @@ class fake_shards final : public sharded_storage {
   reader_pool& reads() override { throw std::logic_error("no reads here"); }
   store& whole() override { throw std::logic_error("no whole here"); }
   std::vector<shard_figures> figures() const override { return {}; }
+  void stop() override {}
   void scatter(shard_query query, std::chrono::milliseconds,
                std::function<void(std::vector<shard_answer>, std::vector<std::string>)> done) override {
     std::vector<shard_answer> answers;
