@@ -46,6 +46,20 @@ export function settingsFor(data, changes = {}) {
   return settings;
 }
 
+/**
+ * THRONG_TEST_STORE=mysql runs the suite on MySQL: one private MariaDB for the run, a database in it for each data folder.
+ * Tests that say which store they want get that one.
+ */
+let databases = 0;
+async function storeOf(settings) {
+  if (process.env.THRONG_TEST_STORE !== 'mysql' || settings.storage) return { settings, env: {} };
+  const { MariaDb, mysqlSettings } = await import('./mariadb.mjs');
+  mariadb ??= MariaDb.start();
+  const chosen = mysqlSettings(`-=${(await mariadb).address}`, { database: `throng_${++databases}`, supervise: false });
+  return { settings: { ...settings, ...chosen.settings }, env: chosen.env };
+}
+let mariadb;
+
 /** Runs throngd to its end, for --check, --version and wrong configurations. */
 export async function runToEnd(args, { env = {}, cwd } = {}) {
   const child = spawn(program, args, { env: { PATH: process.env.PATH, ...env }, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -68,9 +82,10 @@ export class Throngd {
     const server = new Throngd();
     server.folder = temporaryFolder();
     server.data = data ?? join(server.folder, 'data');
-    server.#settings = settings;
+    const store = await storeOf(settings);
+    server.#settings = store.settings;
     server.#limits = limits;
-    server.#env = env;
+    server.#env = { ...store.env, ...env };
     servers.add(server);
     await server.launch();
     return server;

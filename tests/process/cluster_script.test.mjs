@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// tools/cluster: what `up` makes serves, what is killed comes back or stays away as promised, and `down` leaves nothing.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { eventually, within } from '../sdk/support/deadline.mjs';
+import { program, temporaryFolder } from '../sdk/support/throngd.mjs';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const data = join(temporaryFolder(), 'a cluster');
+const throngsh = process.env.THRONGSH ?? join(dirname(program), 'throngsh');
+
+/** What the script says, with its exit code. */
+async function cluster(...args) {
+  const child = spawn(join(root, 'tools/cluster'), [...args, '--data', data],
+    { env: { ...process.env, THRONGD: program, THRONGSH: throngsh }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '', stderr = '';
+  child.stdout.on('data', (text) => { stdout += text; });
+  child.stderr.on('data', (text) => { stderr += text; });
+  const code = await within(() => `tools/cluster ${args.join(' ')}: ${stdout}${stderr}`,
+    new Promise((done) => { child.on('close', done); }), 90_000);
+  return { code, stdout, stderr };
+}
+async function fine(...args) {
+  const { code, stdout, stderr } = await cluster(...args);
+  assert.equal(code, 0, `tools/cluster ${args.join(' ')}:\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** The processes that have the folder in their command line. */
+const processes = () => readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).filter((pid) => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(data);
+  } catch {
+    return false; // it has just ended
+  }
+});
+
+const urlOf = (text, what) => new RegExp(`${what} at (http://[0-9.:]+)`).exec(text)[1];
+const shards = async () => (await fine('status')).split('\n').filter((line) => line.startsWith('throng ')).map((line) => line.split(/\s{2,}/));
+async function post(url, method, args) {
+  const token = readFileSync(join(data, 'units/n1/data/admin.token'), 'utf8').trim();
+  const response = await fetch(`${url}/api/${method}`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, body: new URLSearchParams(args) });
+  return response.json();
+}
+
+describe('tools/cluster', () => {
+  after(async () => { if (existsSync(data)) await cluster('down'); });
+
+  it('refuses what it can not do, in a sentence', async () => {
+    const three = await cluster('up', '3');
+    assert.equal(three.code, 1);
+    assert.match(three.stderr, /^tools\/cluster: 3 nodes need links between nodes/);
+    assert.equal((await cluster('up', '--mysql', '3x1')).code, 1);
+    assert.equal((await cluster('status')).code, 1);
+    assert.equal((await cluster('sideways')).code, 2);
+    assert.equal((await cluster('down')).code, 1);
+    assert.deepEqual(processes(), []);
+  });
+
+  it('up makes two shards of two servers and a node that serves', async () => {
+    const said = await fine('up', '--mysql', '2x2');
+    const client = urlOf(said, 'clients');
+    assert.equal((await fetch(`${urlOf(said, 'operators')}/readyz`)).status, 200);
+    assert.match(said, new RegExp(`curl .*${client}/api/admin.teams.create`));
+    assert.equal((await post(client, 'admin.teams.create', { team_domain: 'demo', team_name: 'Demo' })).ok, true);
+    await eventually('both shards to be well', async () => {
+      const rows = await shards();
+      return rows.length === 2 && rows.every((row) => row.join(' ').includes('2 of 2') && row.at(-1) === 'fine');
+    });
+    assert.equal(processes().length, 6, 'four servers, a node and the keeper'); // all of them name the folder
+  });
+
+  it('a primary that is killed is replaced, and started again', async () => {
+    const before = (await shards()).find((row) => row[1] === '-80')[3];
+    assert.match(await fine('db', 'kill', '-80'), /was killed/);
+    await eventually('another primary', async () => (await shards()).find((row) => row[1] === '-80')[3] !== before);
+    await eventually('the old one to be back in sync', async () => (await shards()).every((row) => row.at(-1) === 'fine'), 30_000);
+    assert.equal((await cluster('db', 'kill', '40-')).code, 1);
+  });
+
+  it('servers are restarted one after the other', async () => {
+    const said = await fine('db', 'restart', '80-');
+    assert.equal(said.split('\n').filter((line) => line.endsWith('was restarted')).length, 2);
+    await eventually('all to be well', async () => (await shards()).every((row) => row.at(-1) === 'fine'), 30_000);
+  });
+
+  it('a node that is killed stays away until up starts it on the same data', async () => {
+    await fine('kill', 'n1');
+    await eventually('n1 to be down', async () => /^n1\s+down/m.test(await fine('status')));
+    assert.equal((await cluster('kill', 'n1')).code, 1);
+    const said = await fine('up');
+    const { teams } = await post(urlOf(said, 'clients'), 'admin.teams.list', {});
+    assert.deepEqual(teams.map((team) => team.domain), ['demo']);
+  });
+
+  it('down --keep keeps the data, and down leaves nothing', async () => {
+    await fine('down', '--keep');
+    assert.deepEqual(processes(), []);
+    const said = await fine('up');
+    const { teams } = await post(urlOf(said, 'clients'), 'admin.teams.list', {});
+    assert.equal(teams.length, 1);
+    await fine('down');
+    assert.deepEqual(processes(), []);
+    assert.ok(!existsSync(data));
+  });
+});
