@@ -25,16 +25,20 @@ class fake_shards {
  public:
   struct shard {
     bool is_frozen = false, hangs = false;
-    std::optional<error> failure;                   // of commits, of fences
-    std::size_t opens = 0, commits = 0, reads = 0;  // begun
-    std::size_t hanging = 0;                        // calls that hang now
-    std::vector<std::size_t> batches;               // their sizes
+    std::optional<error> failure;                                     // of commits, of fences
+    std::size_t failed_opens = 0, opens = 0, commits = 0, reads = 0;  // begun
+    std::size_t hanging = 0;                                          // calls that hang now
+    std::vector<std::size_t> batches;                                 // their sizes
   };
 
   sharded_storage::opener opener() {
     return [this](const shard_record& record) -> result<std::unique_ptr<store>> {
       std::lock_guard lock(mutex_);
-      if (open_failure_) return *open_failure_;
+      if (open_failure_) {
+        ++shards_[record.name()].failed_opens;
+        changed_.notify_all();
+        return *open_failure_;
+      }
       ++shards_[record.name()].opens;
       changed_.notify_all();
       return std::unique_ptr<store>(std::make_unique<fake_store>(*this, record.name()));
