@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// COORDINATOR CORE: what the cluster needs next, as one node sees the topology. Pure: no clock, no thread, no store;
+// the same facts give the same decision on every node, and each decision is carried out by one compare-and-set, so two
+// who think they lead can't both be right.
+//
+//   leader unreachable for most others, or gone ─► the first node that isn't: take the lead (term + 1)
+//   leader: a member unreachable for most others ─► erase its record: it is dead
+//           a slot's owner is no member           ─► plan what must move, at once
+//           everybody has settled on the table    ─► plan what should move for balance, drains and pins
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cluster/coordinator/slot_planner.hpp"
+#include "cluster/membership/node_record.hpp"
+
+namespace throng {
+
+/// "coordinator" in the topology: who leads.
+struct leadership {
+  std::string leader;  // its name; empty: nobody yet
+  std::uint64_t incarnation = 0;
+  std::uint64_t term = 0;
+  topology_version version = 0;  // of the entry; not in the JSON
+  friend bool operator==(const leadership&, const leadership&) = default;
+};
+inline constexpr std::string_view leadership_key = "coordinator";
+inline constexpr std::string_view slot_table_key = "slots";
+std::string to_json(const leadership& record);
+result<leadership> parse_leadership(const topology_entry& entry);
+
+/// What a node knows of the topology.
+struct cluster_facts {
+  std::vector<node_record> members;  // by node
+  leadership lead;
+  std::optional<slot_table> table;
+  topology_version table_entry = 0;
+};
+
+struct coordinator_options {
+  std::uint32_t tolerance_percent = 5;
+  std::size_t balancing_moves_max = 256;  // at once; the next are planned when these have settled
+  std::size_t members_min = 1;            // before the first table is made
+};
+
+struct take_the_lead {
+  leadership next;
+};
+struct declare_dead {
+  node_record member;
+  std::string reason;
+};
+struct make_table {
+  bool is_first = false;  // its epochs must be above the store's fences
+  placement_plan plan;
+};
+struct wait_for_change {};
+using decision = std::variant<wait_for_change, take_the_lead, declare_dead, make_table>;
+
+/// What `self` (its record is among the members, or it waits) should do now. `loads` and `pins` as the planner takes
+/// them.
+decision decide(const cluster_facts& facts, const std::string& self, const coordinator_options& how,
+                std::span<const std::uint32_t> loads = {}, std::span<const slot_pin> pins = {});
+
+/// Can most of the others not reach it? Those that are unreachable for most themselves don't count as witnesses. With
+/// two members the other one's word is enough: whoever is wrong is fenced, and joins again.
+bool is_unreachable(const cluster_facts& facts, node_index node);
+
+}  // namespace throng

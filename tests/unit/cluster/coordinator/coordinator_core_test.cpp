@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/coordinator/coordinator_core.hpp"
+
+#include <algorithm>
+#include <random>
+
+#include <doctest/doctest.h>
+
+namespace throng {
+namespace {
+
+node_record member(std::uint16_t node, std::vector<node_index> unreachable = {}) {
+  node_record record;
+  record.who.node = {node};
+  record.who.name = "n" + std::to_string(node);
+  record.who.incarnation = 10;
+  record.unreachable = std::move(unreachable);
+  return record;
+}
+
+/// Nodes 1 to `count`, settled, led by n1.
+cluster_facts settled(std::uint16_t count) {
+  cluster_facts facts;
+  std::vector<node_share> nodes;
+  for (std::uint16_t node = 1; node <= count; ++node) {
+    facts.members.push_back(member(node));
+    nodes.push_back({{node}, 1});
+  }
+  facts.lead = {"n1", 10, 3, 77};
+  planner_input input;
+  input.nodes = nodes;
+  facts.table = slot_table{}.after(plan_placement({}, input).moves);
+  for (auto& each : facts.members) each.applied = facts.table->version();
+  return facts;
+}
+void lose(cluster_facts& facts, std::uint16_t node) {
+  for (auto& each : facts.members)
+    if (each.who.node != node_index{node}) each.unreachable.push_back({node});
+}
+void remove(cluster_facts& facts, std::uint16_t node) {
+  std::erase_if(facts.members, [&](const auto& each) { return each.who.node == node_index{node}; });
+}
+
+template <class Wanted>
+const Wanted* as(const decision& what) {
+  return std::get_if<Wanted>(&what);
+}
+bool waits(const decision& what) { return as<wait_for_change>(what) != nullptr; }
+
+TEST_CASE("the first node of an empty topology leads, and makes the table when enough are there") {
+  cluster_facts facts;
+  CHECK(waits(decide(facts, "n1", {})));
+  facts.members = {member(1), member(2)};
+  CHECK(waits(decide(facts, "n2", {})));
+  auto lead = decide(facts, "n1", {});
+  REQUIRE(as<take_the_lead>(lead));
+  CHECK(as<take_the_lead>(lead)->next == leadership{"n1", 10, 1, 0});
+  facts.lead = as<take_the_lead>(lead)->next;
+  CHECK(waits(decide(facts, "n1", {.members_min = 3})));
+  auto made = decide(facts, "n1", {.members_min = 2});
+  REQUIRE(as<make_table>(made));
+  CHECK(as<make_table>(made)->is_first);
+  CHECK(as<make_table>(made)->plan.moves.size() == slot_count);
+}
+
+TEST_CASE("a settled cluster is left alone") {
+  auto facts = settled(3);
+  for (const char* each : {"n1", "n2", "n3"}) CHECK(waits(decide(facts, each, {})));
+}
+
+TEST_CASE("who can't be reached by most is declared dead, and its slots go to the others at once") {
+  auto facts = settled(4);
+  lose(facts, 3);
+  CHECK(waits(decide(facts, "n2", {})));
+  auto dead = decide(facts, "n1", {});
+  REQUIRE(as<declare_dead>(dead));
+  CHECK(as<declare_dead>(dead)->member.who.name == "n3");
+  remove(facts, 3);
+  facts.members[0].moving = 5;  // however unsettled the rest is
+  auto made = decide(facts, "n1", {});
+  REQUIRE(as<make_table>(made));
+  CHECK(as<make_table>(made)->plan.moves.size() == facts.table->owned_by({3}));
+  for (const auto& move : as<make_table>(made)->plan.moves) CHECK(move.from == node_index{3});
+}
+
+TEST_CASE("one node's complaint is not enough, and who has lost its own line is no witness") {
+  auto facts = settled(4);
+  facts.members[1].unreachable = {{3}};
+  CHECK(waits(decide(facts, "n1", {})));
+  facts = settled(4);
+  facts.members[3].unreachable = {{1}, {2}, {3}};  // n4 is cut off, and so the others complain about it
+  for (int i : {0, 1, 2}) facts.members[static_cast<std::size_t>(i)].unreachable = {{4}};
+  CHECK_FALSE(is_unreachable(facts, {1}));
+  CHECK(is_unreachable(facts, {4}));
+}
+
+TEST_CASE("when the leader is dead, the next one takes its place, with the next term") {
+  auto facts = settled(3);
+  lose(facts, 1);
+  CHECK(waits(decide(facts, "n1", {})));
+  CHECK(waits(decide(facts, "n3", {})));
+  auto lead = decide(facts, "n2", {});
+  REQUIRE(as<take_the_lead>(lead));
+  CHECK(as<take_the_lead>(lead)->next == leadership{"n2", 10, 4, 77});
+  remove(facts, 1);
+  CHECK(as<take_the_lead>(decide(facts, "n2", {})));
+}
+
+TEST_CASE("a leader that comes back as another incarnation doesn't lead any more") {
+  auto facts = settled(2);
+  facts.members[0].who.incarnation = 11;
+  auto lead = decide(facts, "n1", {});
+  REQUIRE(as<take_the_lead>(lead));
+  CHECK(as<take_the_lead>(lead)->next.incarnation == 11);
+}
+
+TEST_CASE("balance waits until the last moves are over, and goes in small steps") {
+  auto facts = settled(2);
+  facts.members.push_back(member(3));
+  CHECK(waits(decide(facts, "n1", {})));  // n3 doesn't follow the table yet
+  facts.members[2].applied = facts.table->version();
+  facts.members[0].moving = 1;
+  CHECK(waits(decide(facts, "n1", {})));
+  facts.members[0].moving = 0;
+  int steps = 0;
+  for (; steps < 100; ++steps) {
+    auto made = decide(facts, "n1", {.balancing_moves_max = 100});
+    if (waits(made)) break;
+    REQUIRE(as<make_table>(made));
+    const auto& moves = as<make_table>(made)->plan.moves;
+    CHECK(moves.size() <= 100);
+    for (const auto& each : moves) CHECK(each.to == node_index{3});
+    facts.table = facts.table->after(moves);
+    for (auto& each : facts.members) each.applied = facts.table->version();
+  }
+  CHECK(steps > 5);
+  CHECK(facts.table->owned_by({3}) > slot_count / 4);
+}
+
+TEST_CASE("a node that drains gives everything away, step by step, and stays a member") {
+  auto facts = settled(3);
+  facts.members[1].is_draining = true;
+  for (int i = 0; i < 100 && facts.table->owned_by({2}) > 0; ++i) {
+    auto made = decide(facts, "n1", {});
+    REQUIRE(as<make_table>(made));
+    CHECK(as<make_table>(made)->plan.moves.size() <= 256);
+    facts.table = facts.table->after(as<make_table>(made)->plan.moves);
+    for (auto& each : facts.members) each.applied = facts.table->version();
+  }
+  CHECK(facts.table->owned_by({2}) == 0);
+  CHECK(waits(decide(facts, "n1", {})));
+}
+
+TEST_CASE("with two nodes, the leader's word decides; the other waits for its turn") {
+  auto facts = settled(2);
+  facts.members[0].unreachable = {{2}};
+  facts.members[1].unreachable = {{1}};
+  CHECK(waits(decide(facts, "n1", {})) != waits(decide(facts, "n2", {})));
+}
+
+TEST_CASE("records survive being written down, and garbage is refused with what is wrong") {
+  auto record = member(7, {{1}, {2}});
+  record.who.link_address = "10.0.0.7:8090";
+  record.weight = 3;
+  record.is_draining = true;
+  record.applied = 12;
+  record.version = 5;
+  auto read = parse_node_record({"nodes/n7", to_json(record), 5});
+  REQUIRE(read.ok());
+  CHECK(*read == record);
+  CHECK(parse_node_record({"nodes/x", "{", 1}).code() == errc::invalid_json);
+  auto wrong = parse_node_record({"nodes/x", R"({"name":7})", 1});
+  REQUIRE_FALSE(wrong.ok());
+  CHECK(wrong.failure().detail == "nodes/x: \"name\" must be a text");
+  const leadership lead{"n1", 2, 3, 4};
+  CHECK(*parse_leadership({"coordinator", to_json(lead), 4}) == lead);
+  CHECK(parse_leadership({"coordinator", "[]", 4}).code() == errc::invalid_json);
+}
+
+}  // namespace
+}  // namespace throng
