@@ -132,6 +132,11 @@ reshard_status reshard_runner::status() const {
     feeders = feeders_;
   }
   for (const auto& feeder : feeders) now.feeders.push_back(feeder->read_figures());
+  if (now.is_run_here) return now;
+  // Another node's: what it wrote down last.
+  const auto entry = topology_.get(reshard_key(options_.keyspace));
+  if (!entry || !*entry) return now;
+  if (auto record = parse_reshard_record(**entry)) now.record = std::move(record).value();
   return now;
 }
 
@@ -167,6 +172,8 @@ void reshard_runner::run() {
 
 /// What happens by itself: the copy comes to its end, another runner takes over, something unfinished is tried again.
 void reshard_runner::watch_streams() {
+  const auto is_unfinished = is_run_here_ && record_ && is_on_the_way(record_->phase);
+  if ((wants_resume_ || is_unfinished) && clock::now() >= retry_at_) return perform(verb::resume);
   if (!record_ || !is_run_here_) return;
   bool is_copied = !feeders_.empty();
   std::string ended;
@@ -183,13 +190,13 @@ void reshard_runner::watch_streams() {
     } catch (const refusal& refused) {
       let_go(refused.why.detail);
     }
-  } else if (is_on_the_way(record_->phase) && clock::now() >= retry_at_) {
-    perform(verb::resume);
   }
 }
 
 void reshard_runner::perform(verb what) {
   std::string failed;
+  if (what == verb::resume)
+    wants_resume_ = true;  // until it succeeds: a server or the last runner's key may be in the way
   try {
     switch (what) {
       case verb::none:
@@ -214,6 +221,7 @@ void reshard_runner::perform(verb what) {
         perform_cancel();
         break;
     }
+    if (what == verb::resume) wants_resume_ = false;
     std::lock_guard lock(mutex_);
     trouble_.clear();
     return;
@@ -226,8 +234,9 @@ void reshard_runner::perform(verb what) {
   }
   retry_at_ = clock::now() + retry_pause;
   if (!is_run_here_) hold_.reset();
-  log::warn("reshard {} failed: {}", name_of(what), failed);
   std::lock_guard lock(mutex_);
+  if (is_run_here_ && feeders_.empty()) wants_resume_ = true;
+  if (trouble_ != failed) log::warn("reshard {} failed: {}", name_of(what), failed);
   trouble_ = failed;
 }
 
@@ -242,6 +251,8 @@ void reshard_runner::let_go(const std::string& why) {
   stop_feeders();
   hold_.reset();
   log::warn("reshard runner lets go: {}", why);
+  wants_resume_ = true;
+  retry_at_ = clock::now() + retry_pause;
   std::lock_guard lock(mutex_);
   is_run_here_ = false;
   trouble_ = why;

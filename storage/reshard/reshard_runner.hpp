@@ -54,8 +54,8 @@ class reshard_runner {
   result<reshard_plan> plan(std::string_view sources, std::string_view targets) const;
 
   result<> start(std::string_view sources, std::string_view targets, std::uint64_t rows_per_second = 0);
-  /// Takes up what another process, or this one, has left. Nothing to do is fine. Errors: errc::conflict while another
-  /// runs it.
+  /// Takes up what another process, or this one, has left. Nothing to do is fine. While another process runs it, or a
+  /// server is away, that is status()'s trouble, and it is tried again every second.
   result<> resume();
   result<> verify();
   result<> switch_writes();
@@ -122,6 +122,7 @@ class reshard_runner {
 
   // The runner's thread only.
   std::unique_ptr<topology_store::handle> hold_;
+  bool wants_resume_ = false;
   std::chrono::steady_clock::time_point retry_at_{};
 
   mutable std::mutex mutex_;
