@@ -10,7 +10,7 @@ import { eventually, within } from '../sdk/support/deadline.mjs';
 import { program, temporaryFolder } from '../sdk/support/throngd.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const data = join(temporaryFolder(), 'a cluster');
+const data = join(temporaryFolder(), 'cluster');
 const throngsh = process.env.THRONGSH ?? join(dirname(program), 'throngsh');
 
 /** What the script says, with its exit code. */
