@@ -54,7 +54,10 @@ class consul_agent {
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
   }
-  void pause() { ::kill(pid_, SIGSTOP); }
+  void pause() {
+    ::kill(pid_, SIGSTOP);
+    ::waitpid(pid_, nullptr, WUNTRACED);  // until it really stands still
+  }
   void resume() { ::kill(pid_, SIGCONT); }
   void start() {
     auto program = find_program();

@@ -30,6 +30,10 @@ find_library(MYSQLCPPCONN_LIBRARY mysqlcppconn REQUIRED)
 # Asio and Beast are compiled once; those who include them (cluster/consul*, cluster/tls*, net) see declarations only.
 set(THRONG_ASIO_DEFINITIONS BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_USE_STD_STRING_VIEW
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION)
+set(THRONG_ASIO_OPTIONS $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)  # its fences, which a mutex is beside everywhere
 add_library(throng_asio STATIC ${PROJECT_SOURCE_DIR}/net/transport/asio.cpp)
 target_compile_definitions(throng_asio PRIVATE ${THRONG_ASIO_DEFINITIONS})
+if(THRONG_SANITIZE MATCHES thread)
+  target_compile_options(throng_asio PRIVATE ${THRONG_ASIO_OPTIONS})
+endif()
 target_link_libraries(throng_asio PRIVATE Boost::headers OpenSSL::SSL OpenSSL::Crypto Threads::Threads)

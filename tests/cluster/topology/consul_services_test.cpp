@@ -2,10 +2,7 @@
 // Registering and finding instances of a service, with a real Consul.
 #include "cluster/consul_services.hpp"
 
-#include <csignal>
-#include <sys/wait.h>
-#include <unistd.h>
-
+#include "tests/cluster/topology/child_process.hpp"
 #include "tests/cluster/topology/consul_harness.hpp"
 #include "tests/unit/storage/topology/topology_support.hpp"
 
@@ -78,30 +75,22 @@ TEST_CASE("consul services: an instance that Consul has forgotten registers itse
 }
 
 TEST_CASE("consul services: one that doesn't report is unhealthy after its ttl") {
-  services_fixture f;
-  int pipe[2];
-  REQUIRE(::pipe(pipe) == 0);
-  auto child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    consul_services own(std::make_shared<consul_client>(f.options));
+  auto options = shared_consul().options();
+  // Before this process has threads: the thread sanitizer doesn't follow a fork of several.
+  child_process child([&] {
+    consul_services own(std::make_shared<consul_client>(options));
     auto one = own.register_instance(node("killed-1", "killed"), 1s);
-    char is_registered = one.ok() ? 'y' : 'n';
-    if (::write(pipe[1], &is_registered, 1) != 1) ::_exit(5);
+    child_process::tell(one.ok() ? 'y' : 'n');
     ::pause();
-    ::_exit(6);
-  }
-  char is_registered = 0;
-  REQUIRE(::read(pipe[0], &is_registered, 1) == 1);
+  });
+  auto is_registered = child.told();
   CHECK(is_registered == 'y');
+  services_fixture f;
   seen_instances seen;
   auto watch = f.services.watch("killed", seen.watcher());
   CHECK(seen.sees({node("killed-1", "killed")}));
-  ::kill(child, SIGKILL);
-  CHECK(::waitpid(child, nullptr, 0) == child);
+  child.kill9();
   CHECK(seen.sees({}));
-  ::close(pipe[0]);
-  ::close(pipe[1]);
   (void)f.client->ask({.method = "PUT", .target = "/v1/agent/service/deregister/killed-1"});  // tidy up
 }
 
