@@ -10,6 +10,7 @@
 
 #include "storage/lookups.hpp"
 #include "storage/mysql/batch_sql.hpp"
+#include "storage/reply_gatherer.hpp"
 
 namespace throng::mysql {
 
@@ -37,6 +38,7 @@ enum query_id : std::size_t {
   oldest_messages,
   message_by_ts,
   reply_list,
+  replies_between,
   end_of_channel,
   end_of_stream,
   messages_before,
@@ -67,6 +69,8 @@ constexpr std::array<std::string_view, query_count> queries{
     "SELECT " THRONG_MESSAGE_COLUMNS
     " FROM messages FORCE INDEX(messages_by_thread) WHERE channel = ? AND thread_ts = ? AND thread_ts <> 0"
     " AND ts BETWEEN ? AND ? AND (is_deleted = 0 OR ? <> 0) ORDER BY ts LIMIT ?",
+    "SELECT thread_ts, user, ts, is_deleted FROM messages FORCE INDEX(messages_by_thread)"
+    " WHERE channel = ? AND thread_ts BETWEEN ? AND ? AND thread_ts <> 0 ORDER BY thread_ts, ts LIMIT ?",
     // One statement sees one state: what a trim takes away is in the other place then.
     "SELECT (SELECT seq FROM messages WHERE channel = ? ORDER BY ts DESC LIMIT 1),"
     " (SELECT ts FROM messages WHERE channel = ? ORDER BY ts DESC LIMIT 1),"
@@ -218,7 +222,9 @@ class reader final : public store_reader, public lookup_reader {
     return many<message_record>(reply_list, channel, root, low, high, range.with_deleted, range.count_max);
   }
   result<std::vector<thread_summary>> thread_summaries(channel_id channel, std::span<const message_ts> roots) override {
+    if (roots.empty()) return std::vector<thread_summary>{};
     return run<std::vector<thread_summary>>([&](session& at) {
+      if (auto all = gather(at, channel, roots)) return *std::move(all);
       std::map<message_ts, thread_summary> found;
       for (auto left = roots; !left.empty();) {
         auto some = left.first(std::min(listed_keys_max, left.size()));
@@ -308,6 +314,23 @@ class reader final : public store_reader, public lookup_reader {
   static std::vector<message_record> oldest_first(std::vector<message_record> newest_first) {
     std::ranges::reverse(newest_first);
     return newest_first;
+  }
+
+  /// All of it in one look at the replies between the first and the last root, if they are few.
+  static std::optional<std::vector<thread_summary>> gather(session& at, channel_id channel,
+                                                           std::span<const message_ts> roots) {
+    if (roots.size() < reply_gatherer::roots_min) return std::nullopt;
+    auto [first, last] = std::ranges::minmax(roots);
+    auto found = at[replies_between].query(channel, first, last, reply_gatherer::replies_max + 1);
+    if (found.count() > reply_gatherer::replies_max) return std::nullopt;
+    reply_gatherer replies;
+    while (found.next()) {
+      auto root = found.ts();
+      auto user = found.id<user_id>();
+      auto ts = found.ts();
+      if (!found.flag()) replies.add(root, user, ts);
+    }
+    return replies.summaries(roots);
   }
 
   /// One row a person and thread, by her first reply; the index alone answers it.

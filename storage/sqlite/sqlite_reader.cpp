@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "storage/reply_gatherer.hpp"
 #include "storage/sqlite/sqlite_database.hpp"
 
 namespace throng::sqlite {
@@ -48,6 +49,10 @@ struct connection {
   statement replies{db, "SELECT " THRONG_MESSAGE_COLUMNS
                         " FROM messages INDEXED BY messages_by_thread WHERE channel = ? AND thread_ts = ?"
                         " AND thread_ts <> 0 AND ts BETWEEN ? AND ? AND (NOT is_deleted OR ?) ORDER BY ts LIMIT ?"};
+  statement replies_between{db,
+                            "SELECT thread_ts, user, ts, is_deleted FROM messages INDEXED BY messages_by_thread"
+                            " WHERE channel = ? AND thread_ts BETWEEN ? AND ? AND thread_ts <> 0"
+                            " ORDER BY thread_ts, ts LIMIT ?"};
   // One row a person, by her first reply; the index alone answers it.
   statement thread_people{db,
                           "SELECT user, min(ts), max(ts), count(*) FROM messages INDEXED BY messages_by_thread"
@@ -190,6 +195,7 @@ class reader final : public store_reader {
   }
   result<std::vector<thread_summary>> thread_summaries(channel_id channel, std::span<const message_ts> roots) override {
     return run<std::vector<thread_summary>>([&](auto& db) {
+      if (auto gathered = gather(db, channel, roots)) return *std::move(gathered);
       std::vector<thread_summary> all;
       for (auto root : roots) {
         auto summary = summarize(db, channel, root);
@@ -254,6 +260,24 @@ class reader final : public store_reader {
 
  private:
   static std::int64_t kind(entity_key stream) { return static_cast<std::int64_t>(stream.kind); }
+
+  /// All of it in one look at the replies between the first and the last root, if they are few.
+  static std::optional<std::vector<thread_summary>> gather(connection& db, channel_id channel,
+                                                           std::span<const message_ts> roots) {
+    if (roots.size() < reply_gatherer::roots_min) return std::nullopt;
+    auto [first, last] = std::ranges::minmax(roots);
+    auto found = db.replies_between.query(channel, first, last, counter{reply_gatherer::replies_max + 1});
+    reply_gatherer replies;
+    std::size_t count = 0;
+    for (; found.next(); ++count) {
+      auto root = found.ts();
+      auto user = found.id<user_id>();
+      auto ts = found.ts();
+      if (!found.flag()) replies.add(root, user, ts);
+    }
+    if (count > reply_gatherer::replies_max) return std::nullopt;
+    return replies.summaries(roots);
+  }
 
   static thread_summary summarize(connection& db, channel_id channel, message_ts root) {
     constexpr std::size_t users_shown = 5;
