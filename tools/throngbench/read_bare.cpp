@@ -40,7 +40,7 @@ std::size_t take_all(Rows found) {
 }
 
 struct mysql_page {
-  mysql_page(const bench_storage::server& where, mysql::connect_options as) : db(where.address, as) {}
+  mysql_page(const bench_storage::server& where, mysql::connect_options as) : db(where.address, as, "bare") {}
   std::size_t operator()(channel_id channel, std::size_t limit) {
     return take_all(select.query(channel, static_cast<std::int64_t>(limit)));
   }
