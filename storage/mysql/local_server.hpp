@@ -21,9 +21,9 @@ struct local_server_options {
   std::uint32_t server_id = 1;  // differs between the servers of a replica set
   std::uint16_t port = 0;       // 0: a free one below 32768, where the system takes none for outgoing connections
   unsigned buffer_pool_mib = 16;
-  bool is_replica_ready = false;  // starts read-only and as a semi-sync replica, until a supervisor opens it
-  bool is_durable = true;         // false: no fsync, for tests that never lose power
-  std::vector<std::string> more;  // further arguments; they win over ours
+  bool is_replica_ready = false;    // starts read-only and as a semi-sync replica, until a supervisor opens it
+  bool is_durable = true;           // false: no fsync, for tests that never lose power
+  std::vector<std::string> more{};  // further arguments; they win over ours
   std::chrono::seconds start_timeout{60};
 };
 
