@@ -14,13 +14,14 @@ using std::chrono::milliseconds;
 using clock = std::chrono::steady_clock;
 
 /// DDL that may have to wait for writers.
-void run_patiently(mysql::connection& db, std::string_view sql, clock::time_point deadline) {
+void run_patiently(const reshard_context& context, mysql::connection& db, std::string_view sql,
+                   clock::time_point deadline) {
   for (;;) {
     try {
       db.run(sql);
       return;
     } catch (const mysql::failure& why) {
-      if (!why.is_conflict_of_locks() || clock::now() >= deadline) throw;
+      if (!why.is_conflict_of_locks() || clock::now() >= deadline || context.is_ending()) throw;
     }
     std::this_thread::sleep_for(milliseconds(50));  // those who waited behind us go first
   }
@@ -63,7 +64,7 @@ void install_journal(const reshard_context& context, const key_range& shard, mil
   for (const auto sql : reshard_sql::own_tables()) db->run(sql);
   take_over(*db, context.runner);
   for (const auto& table : mysql::sharded_tables())
-    for (const auto& sql : reshard_sql::journal_triggers(table)) run_patiently(*db, sql, deadline);
+    for (const auto& sql : reshard_sql::journal_triggers(table)) run_patiently(context, *db, sql, deadline);
 }
 
 void remove_journal(const reshard_context& context, const key_range& shard, milliseconds at_most) {
@@ -72,8 +73,8 @@ void remove_journal(const reshard_context& context, const key_range& shard, mill
   wait_shortly(*db);
   // The tables last: a trigger without its journal would fail the writers.
   for (const auto& table : mysql::sharded_tables())
-    for (const auto& sql : reshard_sql::drop_journal_triggers(table)) run_patiently(*db, sql, deadline);
-  for (const auto sql : reshard_sql::drop_own_tables()) run_patiently(*db, sql, deadline);
+    for (const auto& sql : reshard_sql::drop_journal_triggers(table)) run_patiently(context, *db, sql, deadline);
+  for (const auto sql : reshard_sql::drop_own_tables()) run_patiently(context, *db, sql, deadline);
 }
 
 void empty_shard(const reshard_context& context, const key_range& shard) {

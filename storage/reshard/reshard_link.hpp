@@ -32,6 +32,8 @@ struct reshard_context {
   std::uint64_t runner = 0;
   /// Told each step that is about to be taken; what it throws ends the runner as a crash would. For tests.
   std::function<void(std::string_view)> at_step{};
+  /// Whether the program ends: what waits gives up.
+  std::function<bool()> is_ending = [] { return false; };
 
   void step(std::string_view name) const {
     if (at_step) at_step(name);

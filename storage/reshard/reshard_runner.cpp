@@ -34,7 +34,7 @@ reshard_runner::reshard_runner(topology_store& topology, const shard_directory& 
     : topology_(topology),
       shards_(shards),
       options_(std::move(options)),
-      context_{shards_, options_.admin, 0, options_.at_step} {
+      context_{shards_, options_.admin, 0, options_.at_step, [this] { return is_stopping(); }} {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -42,9 +42,15 @@ reshard_runner::~reshard_runner() {
   {
     std::lock_guard lock(mutex_);
     is_stopping_ = true;
+    for (const auto& feeder : feeders_) feeder->end();  // a switch that waits for them is undone
     changed_.notify_all();
   }
   thread_.join();
+}
+
+bool reshard_runner::is_stopping() const {
+  std::lock_guard lock(mutex_);
+  return is_stopping_;
 }
 
 // -- the door --------------------------------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ class reshard_runner {
     error why;
   };
 
+  bool is_stopping() const;
   void run();
   void watch_streams();
   result<> begin(verb what, const std::function<result<>()>& prepare);

@@ -79,12 +79,14 @@ bool shard_feeder::has_ended() const {
   return has_ended_;
 }
 
+void shard_feeder::end() {
+  std::lock_guard lock(mutex_);
+  is_stopping_ = true;
+  changed_.notify_all();
+}
+
 void shard_feeder::stop() {
-  {
-    std::lock_guard lock(mutex_);
-    is_stopping_ = true;
-    changed_.notify_all();
-  }
+  end();
   if (thread_.joinable()) thread_.join();
 }
 

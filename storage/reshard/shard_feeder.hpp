@@ -53,7 +53,9 @@ class shard_feeder {
   bool wait_drained(std::chrono::milliseconds at_most);
   /// It ended: superseded, or by a test's crash.
   bool has_ended() const;
-  /// Returns when the thread is gone.
+  /// Asks it to stop; who waits for it is told.
+  void end();
+  /// end(), and returns when the thread is gone. By one thread.
   void stop();
 
  private:

@@ -118,6 +118,34 @@ TEST_CASE("reshard: a runner that dies at each step is taken up, and nothing is 
   }
 }
 
+TEST_CASE("reshard: a runner that is ended while it switches leaves nothing frozen") {
+  reshard_fixture shards({"-"});
+  shards.fill_all_tables(20, 1);
+  model_writers writers(shards.directory(), 2);
+  std::atomic<bool> is_frozen = false, is_told = false;
+  auto runner = shards.make_runner([&](std::string_view step) {
+    if (step != "switch.frozen") return;
+    is_frozen = true;
+    (void)comes_true([&] { return is_told.load(); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // so that the end comes before the next step, mostly
+  });
+  REQUIRE(runner->start("-", shards.targets({"-80", "80-"})));
+  REQUIRE(comes_true([&] { return runner->status().record->phase == reshard_phase::running; }));
+  REQUIRE(runner->switch_writes());
+  REQUIRE(comes_true([&] { return is_frozen.load(); }));
+  is_told = true;
+  runner.reset();
+  writers.go_on();
+  const auto phase = shards.phase();
+  CHECK((phase == reshard_phase::running || phase == reshard_phase::switched));
+  runner = shards.make_runner();
+  REQUIRE(runner->resume());
+  REQUIRE(runner->wait_idle(seconds(30)));
+  writers.go_on();
+  CHECK(shards.phase() == phase);
+  writers.stop_and_check();
+}
+
 namespace {
 
 void replicate(mysql::local_server& primary, mysql::local_server& replica) {
