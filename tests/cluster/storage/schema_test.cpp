@@ -42,7 +42,7 @@ TEST_CASE("schema: an empty database gets the tables, and every sharded one has 
       while (found.next()) names.push_back(found.bytes());
       return names;
     };
-    auto columns = list_of("columns WHERE TRUE");
+    auto columns = list_of("columns WHERE is_generated = 'NEVER'");
     CHECK(std::set<std::string>(columns.begin(), columns.end()) ==
           std::set<std::string>(table.columns.begin(), table.columns.end()));
     CHECK(list_of("key_column_usage WHERE constraint_name = 'PRIMARY'") ==
