@@ -8,28 +8,12 @@
 #include <mutex>
 
 #include <caf/actor_system.hpp>
-#include <caf/logger.hpp>
 #include <caf/send.hpp>
 
+#include "cluster/borrowed_logger.hpp"
 #include "cluster/slot_actor.hpp"
 
 namespace throng {
-
-/// In CAF 0.17 a thread that makes a system or spawns into it keeps the system's logger until the thread ends, and
-/// ~actor_system waits for the logger: an io thread that made a SLOT would hold up stop() for ever. Scheduler threads
-/// have the logger before and keep it.
-class borrowed_logger {
- public:
-  borrowed_logger() = default;
-  borrowed_logger(const borrowed_logger&) = delete;
-  borrowed_logger& operator=(const borrowed_logger&) = delete;
-  ~borrowed_logger() {
-    if (!had_one_) caf::logger::set_current_actor_system(nullptr);
-  }
-
- private:
-  const bool had_one_ = caf::logger::current_logger() != nullptr;
-};
 
 class slot_set {
  public:

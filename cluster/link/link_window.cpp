@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/link/link_window.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace throng {
@@ -16,16 +17,24 @@ bool link_window::post(std::string parcel) {
 }
 
 std::optional<link_frame> link_window::next_frame() {
-  link_frame frame;
+  std::optional<link_frame> frame;
+  send_next([&](frame_number number, frame_number acknowledged, const std::vector<std::string>& parcels, std::size_t) {
+    frame = link_frame{number, acknowledged, parcels};
+  });
+  return frame;
+}
+
+/// The next frame to send, noted as sent, with the acknowledgement; null if there is none.
+const link_window::sent_frame* link_window::advance() {
+  const sent_frame* next = nullptr;
   if (!again_.empty()) {
-    const auto& sent = in_flight_[again_.front() - in_flight_.front().number];
+    next = &in_flight_[again_.front() - in_flight_.front().number];
     again_.pop_front();
-    frame.number = sent.number;
-    frame.parcels = sent.parcels;
     ++figures_.frames_again;
   } else {
-    if (waiting_.empty() || !has_room()) return std::nullopt;
+    if (waiting_.empty() || !has_room()) return nullptr;
     sent_frame made{++sent_, {}, 0};
+    made.parcels.reserve(std::min(waiting_.size(), limits_.frame_parcels_max));
     while (!waiting_.empty() && made.parcels.size() < limits_.frame_parcels_max) {
       auto& oldest = waiting_.front();
       if (!made.parcels.empty() && made.bytes + oldest.size() > limits_.frame_bytes_max) break;
@@ -38,31 +47,37 @@ std::optional<link_frame> link_window::next_frame() {
     figures_.parcels_sent += made.parcels.size();
     figures_.bytes_sent += made.bytes;
     ++figures_.frames_sent;
-    frame.number = made.number;
-    frame.parcels = made.parcels;
-    in_flight_.push_back(std::move(made));
+    next = &in_flight_.emplace_back(std::move(made));
   }
-  frame.acknowledged = told_ = received_;
-  return frame;
+  tell();
+  return next;
 }
 
 std::optional<link_frame> link_window::acknowledgement() {
   if (told_ == received_) return std::nullopt;
-  told_ = received_;
+  tell();
   return link_frame{0, received_, {}};
 }
 
 link_window::verdict link_window::receive(const link_frame& frame) {
-  if (frame.number > received_ + 1) return verdict::broken;
-  if (!acknowledge(frame.acknowledged)) return verdict::broken;
-  if (frame.number == 0) return verdict::duplicate;
-  if (frame.number <= received_) {
+  std::size_t bytes = 0;
+  for (const auto& each : frame.parcels) bytes += each.size();
+  return receive(frame.number, frame.acknowledged, frame.parcels.size(), bytes);
+}
+
+link_window::verdict link_window::receive(frame_number number, frame_number acknowledged, std::size_t parcels,
+                                          std::size_t bytes) {
+  if (number > received_ + 1) return verdict::broken;
+  if (!acknowledge(acknowledged)) return verdict::broken;
+  if (number == 0) return verdict::duplicate;
+  if (number <= received_) {
     ++figures_.frames_dropped;
     return verdict::duplicate;
   }
-  received_ = frame.number;
+  received_ = number;
+  untold_bytes_ += bytes;
   ++figures_.frames_received;
-  figures_.parcels_received += frame.parcels.size();
+  figures_.parcels_received += parcels;
   return verdict::deliver;
 }
 
@@ -82,7 +97,7 @@ bool link_window::resume(frame_number other_has) {
   if (other_has < acknowledged_before || !acknowledge(other_has)) return false;
   again_.clear();
   for (const auto& each : in_flight_) again_.push_back(each.number);
-  told_ = received_;  // the other end was told received() when they met
+  tell();  // the other end was told received() when they met
   return true;
 }
 

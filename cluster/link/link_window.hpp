@@ -53,9 +53,20 @@ class link_window {
   bool post(std::string parcel);
   /// The next frame to put on the wire, while the window has room; with an acknowledgement.
   std::optional<link_frame> next_frame();
+  /// The same without copying parcels: calls `visit(number, acknowledged, parcels, bytes)`, or returns false.
+  template <class Visit>
+  bool send_next(Visit visit) {
+    const auto* sent = advance();
+    if (sent != nullptr) visit(sent->number, told_, sent->parcels, sent->bytes);
+    return sent != nullptr;
+  }
   /// A frame without parcels, if something is to be acknowledged.
   std::optional<link_frame> acknowledgement();
   bool wants_to_send() const { return !again_.empty() || (!waiting_.empty() && has_room()); }
+  /// More parcels wouldn't make the next frame larger, or not by much.
+  bool has_full_frame() const {
+    return !again_.empty() || waiting_.size() >= limits_.frame_parcels_max || waiting_bytes_ >= limits_.frame_bytes_max;
+  }
 
   // -- receiving ---------------------------------------------------------------------------------------------------
 
@@ -63,10 +74,13 @@ class link_window {
   /// Takes note of a frame that has come. `deliver`: hand its parcels on now. `broken`: the other end skipped a number
   /// or acknowledged what wasn't sent; nothing of it counts, and the connection must go.
   verdict receive(const link_frame& frame);
-  bool should_acknowledge() const { return received_ - told_ >= limits_.acknowledge_every; }
+  verdict receive(frame_number number, frame_number acknowledged, std::size_t parcels, std::size_t bytes);
+  bool should_acknowledge() const {
+    return received_ - told_ >= limits_.acknowledge_every || untold_bytes_ >= limits_.window_bytes_max / 4;
+  }
 
   // -- a new connection between the same two incarnations
-  // ----------------------------------------------------------------
+  // ------------------------------------------------------------
 
   /// What this end tells the other when they meet again.
   frame_number received() const { return received_; }
@@ -82,13 +96,17 @@ class link_window {
   bool has_room() const {
     return in_flight_.size() < limits_.window_frames_max && in_flight_bytes_ < limits_.window_bytes_max;
   }
-  bool acknowledge(frame_number up_to);
-
   struct sent_frame {
     frame_number number;
     std::vector<std::string> parcels;
     std::size_t bytes;
   };
+  const sent_frame* advance();
+  bool acknowledge(frame_number up_to);
+  void tell() {
+    told_ = received_;
+    untold_bytes_ = 0;
+  }
 
   limits limits_;
   std::deque<std::string> waiting_;
@@ -99,6 +117,7 @@ class link_window {
   frame_number sent_ = 0;
   frame_number received_ = 0;
   frame_number told_ = 0;  // the last acknowledgement that went out
+  std::size_t untold_bytes_ = 0;
   figures figures_;
 };
 

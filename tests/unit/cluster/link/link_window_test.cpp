@@ -62,6 +62,39 @@ TEST_CASE("a frame that came before is dropped; one that skips a number breaks t
   CHECK_FALSE(window.acknowledgement());
 }
 
+TEST_CASE("few large frames are acknowledged before they fill the window, and many small ones too") {
+  link_window window({.window_bytes_max = 1000, .acknowledge_every = 3});
+  CHECK(window.receive(1, 0, 1, 200) == verdict::deliver);
+  CHECK_FALSE(window.should_acknowledge());
+  CHECK(window.receive(2, 0, 1, 50) == verdict::deliver);
+  CHECK(window.should_acknowledge());
+  CHECK(window.acknowledgement()->acknowledged == 2);
+  for (frame_number number = 3; number <= 5; ++number) {
+    CHECK_FALSE(window.should_acknowledge());
+    window.receive(number, 0, 1, 1);
+  }
+  CHECK(window.should_acknowledge());
+}
+
+TEST_CASE("a frame is full by parcels, by bytes, or because it was sent before") {
+  link_window window({.frame_parcels_max = 2, .frame_bytes_max = 10});
+  window.post("a");
+  CHECK_FALSE(window.has_full_frame());
+  window.post("b");
+  CHECK(window.has_full_frame());
+  CHECK(window.send_next([](frame_number number, frame_number, const auto& parcels, std::size_t bytes) {
+    CHECK(number == 1);
+    CHECK(parcels == std::vector<std::string>{"a", "b"});
+    CHECK(bytes == 2);
+  }));
+  CHECK_FALSE(window.has_full_frame());
+  window.post("0123456789");
+  CHECK(window.has_full_frame());
+  window.next_frame();
+  CHECK(window.resume(1));
+  CHECK(window.has_full_frame());
+}
+
 TEST_CASE("ends that don't remember the same link don't resume it") {
   link_window window({.frame_parcels_max = 1});
   for (int i = 0; i < 3; ++i) window.post("x");

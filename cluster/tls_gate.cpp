@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/tls_gate.hpp"
+
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <fstream>
+#include <list>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/connect_pair.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/asio/ssl/impl/src.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include "config/log.hpp"
+
+namespace throng {
+
+namespace asio = boost::asio;
+namespace ssl = asio::ssl;
+using asio::ip::tcp;
+using boost::system::error_code;
+using local_socket = asio::local::stream_protocol::socket;
+
+namespace {
+
+constexpr std::size_t pump_bytes = 64u << 10;
+
+auto into(error_code& failed) { return asio::redirect_error(asio::use_awaitable, failed); }
+
+std::optional<std::pair<std::string, std::uint16_t>> split(std::string_view address) {
+  const auto colon = address.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  auto host = address.substr(0, colon), digits = address.substr(colon + 1);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  std::uint16_t port = 0;
+  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (failed != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  return std::pair{std::string(host), port};
+}
+
+/// OpenSSL's own message for a missing file doesn't name it.
+result<> check_readable(const std::string& file) {
+  if (std::ifstream(file).good()) return done;
+  return error{errc::invalid_arguments, "can't read " + (file.empty() ? "a file without a name" : file)};
+}
+
+result<> prepare(ssl::context& context, const tls_files& files) {
+  for (const auto* file : {&files.certificate, &files.key, &files.authority})
+    if (auto readable = check_readable(*file); !readable) return readable;
+  SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_3_VERSION);
+  SSL_CTX_set_num_tickets(context.native_handle(), 0);  // links last; nobody comes back for a ticket
+  SSL_CTX_set_session_cache_mode(context.native_handle(), SSL_SESS_CACHE_OFF);
+  error_code failed;
+  auto complain = [&](const std::string& file) {
+    return error{errc::invalid_arguments, file + " can't be used for TLS between nodes: " + failed.message()};
+  };
+  context.set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert, failed);
+  if (failed) return complain("this setting");
+  context.load_verify_file(files.authority, failed);
+  if (failed) return complain(files.authority);
+  context.use_certificate_chain_file(files.certificate, failed);
+  if (failed) return complain(files.certificate);
+  context.use_private_key_file(files.key, ssl::context::pem, failed);
+  if (failed) return complain(files.key);
+  return done;
+}
+
+/// A connection and its TLS, if it has any, until it is handed over.
+struct wire {
+  explicit wire(asio::io_context& io) : socket(io), deadline(io) {}
+
+  void close() {
+    error_code ignored;
+    (void)socket.close(ignored);
+  }
+  void close_after(std::chrono::milliseconds time, std::shared_ptr<wire> self) {
+    deadline.expires_after(time);
+    deadline.async_wait([self = std::move(self)](error_code cancelled) {
+      if (cancelled || self->is_done) return;
+      self->is_late = true;
+      self->close();
+    });
+  }
+
+  tcp::socket socket;
+  std::optional<ssl::stream<tcp::socket&>> tls;
+  asio::steady_timer deadline;
+  bool is_done = false, is_late = false;
+};
+using wire_ptr = std::shared_ptr<wire>;
+
+asio::awaitable<bool> write_all(wire& to, const std::string& bytes) {
+  error_code failed;
+  if (to.tls)
+    co_await asio::async_write(*to.tls, asio::buffer(bytes), into(failed));
+  else
+    co_await asio::async_write(to.socket, asio::buffer(bytes), into(failed));
+  co_return !failed;
+}
+
+asio::awaitable<bool> read_exactly(wire& from, std::string& bytes) {
+  error_code failed;
+  if (from.tls)
+    co_await asio::async_read(*from.tls, asio::buffer(bytes), into(failed));
+  else
+    co_await asio::async_read(from.socket, asio::buffer(bytes), into(failed));
+  co_return !failed;
+}
+
+/// The body of what the other end says first. Nothing if it is no greeting, or doesn't come.
+asio::awaitable<std::optional<std::string>> read_greeting(wire& from) {
+  std::string head(greeting_head_bytes, '\0');
+  const bool has_head = co_await read_exactly(from, head);
+  const auto size = has_head ? greeting_body_bytes(head) : std::nullopt;
+  if (!size) co_return std::nullopt;
+  std::string body(*size, '\0');
+  const bool has_body = co_await read_exactly(from, body);
+  if (!has_body) co_return std::nullopt;
+  co_return body;
+}
+
+/// The two ends between which the gate copies.
+struct tunnel {
+  tunnel(wire_ptr outside, asio::io_context& io) : outer(std::move(outside)), inner(io) {}
+  void close() {
+    error_code ignored;
+    outer->close();
+    (void)inner.close(ignored);
+  }
+  wire_ptr outer;
+  local_socket inner;
+};
+
+template <class From, class To>
+asio::awaitable<void> pump(std::shared_ptr<tunnel> through, From& from, To& to) {
+  std::vector<char> buffer(pump_bytes);
+  for (error_code failed; !failed;) {
+    const auto size = co_await from.async_read_some(asio::buffer(buffer), into(failed));
+    if (!failed) co_await asio::async_write(to, asio::buffer(buffer.data(), size), into(failed));
+  }
+  through->close();
+}
+
+}  // namespace
+
+class tls_gate::impl {
+ public:
+  impl(options with, events to) : options_(std::move(with)), events_(std::move(to)), acceptor_(io_) {}
+
+  result<> open() {
+    const auto address = split(options_.listen);
+    error_code failed;
+    const auto host = asio::ip::make_address(address ? address->first : "", failed);
+    if (failed)
+      return error{errc::invalid_arguments, options_.listen + " is no address to listen at (host:port, in numbers)"};
+    if (!host.is_loopback() && !options_.tls)
+      return error{errc::invalid_arguments, "links beyond loopback need TLS files: " + options_.listen};
+    if (options_.tls) {
+      server_.emplace(ssl::context::tls_server);
+      client_.emplace(ssl::context::tls_client);
+      for (auto* context : {&*server_, &*client_})
+        if (auto prepared = prepare(*context, *options_.tls); !prepared) return prepared;
+    }
+    const tcp::endpoint endpoint(host, address->second);
+    acceptor_.open(endpoint.protocol(), failed);
+    if (!failed) acceptor_.set_option(tcp::acceptor::reuse_address(true), failed);
+    if (!failed) acceptor_.bind(endpoint, failed);
+    if (!failed) acceptor_.listen(asio::socket_base::max_listen_connections, failed);
+    if (!failed) port_ = acceptor_.local_endpoint(failed).port();
+    if (failed) return error{errc::invalid_arguments, "can't listen at " + options_.listen + ": " + failed.message()};
+    spawn(keep_accepting());
+    thread_ = std::thread([this] { io_.run(); });
+    return done;
+  }
+
+  void dial(const std::string& address, const link_greeting& greeting,
+            std::function<void(result<unique_socket>)> tell) {
+    asio::post(io_, [=, this]() mutable { spawn(dial_one(address, greeting, std::move(tell))); });
+  }
+
+  void stop() {
+    io_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  std::uint16_t port() const { return port_; }
+
+  figures read_figures() const {
+    return {accepted_, welcomed_, refused_, failed_, evicted_, timed_out_, handshake_count_};
+  }
+
+ private:
+  void spawn(asio::awaitable<void> what) {
+    asio::co_spawn(io_, std::move(what), [](std::exception_ptr failure) {
+      try {
+        if (failure) std::rethrow_exception(failure);
+      } catch (const std::exception& e) {
+        log::error("the links' gate failed: {}", e.what());
+      }
+    });
+  }
+
+  asio::awaitable<void> keep_accepting() {
+    asio::steady_timer pause(io_);
+    for (;;) {
+      auto next = std::make_shared<wire>(io_);
+      error_code failed;
+      co_await acceptor_.async_accept(next->socket, into(failed));
+      if (failed == asio::error::operation_aborted) co_return;
+      if (failed) {  // no descriptors, for instance
+        pause.expires_after(std::chrono::milliseconds(100));
+        co_await pause.async_wait(into(failed));
+        continue;
+      }
+      ++accepted_;
+      if (handshakes_.size() >= options_.handshakes_max) {
+        ++evicted_;
+        handshakes_.front()->close();
+        handshakes_.pop_front();
+      }
+      handshakes_.push_back(next);
+      handshake_count_ = handshakes_.size();
+      spawn(receive(std::move(next)));
+    }
+  }
+
+  void finish(const wire_ptr& line) {
+    line->is_done = true;
+    line->deadline.cancel();
+    handshakes_.remove(line);
+    handshake_count_ = handshakes_.size();
+    if (line->is_late) ++timed_out_;
+  }
+
+  asio::awaitable<void> receive(wire_ptr line) {
+    prepare_socket(line->socket);
+    line->close_after(options_.handshake_deadline, line);
+    error_code failed;
+    if (server_) {
+      line->tls.emplace(line->socket, *server_);
+      co_await line->tls->async_handshake(ssl::stream_base::server, into(failed));
+    }
+    std::optional<std::string> body;
+    if (!failed) body = co_await read_greeting(*line);
+    const auto greeting = body ? decode_greeting(*body) : std::nullopt;
+    bool is_sound = greeting.has_value();
+    std::string why;
+    if (is_sound) {
+      why = events_.judge(*greeting);
+      is_sound = co_await write_all(*line, encode_reply(why));
+    }
+    finish(line);
+    if (!is_sound) {
+      ++failed_;
+    } else if (!why.empty()) {
+      ++refused_;
+    } else if (auto ready = hand_over(line)) {
+      ++welcomed_;
+      events_.arrived(*greeting, std::move(ready));
+      co_return;
+    }
+    line->close();
+  }
+
+  asio::awaitable<void> dial_one(std::string address, link_greeting greeting,
+                                 std::function<void(result<unique_socket>)> tell) {
+    auto line = std::make_shared<wire>(io_);
+    line->close_after(options_.handshake_deadline, line);
+    std::string trouble = co_await connect(*line, address);
+    std::optional<std::string> why_not;
+    if (trouble.empty()) {
+      const bool was_said = co_await write_all(*line, encode(greeting));
+      if (was_said) why_not = co_await read_greeting(*line);
+      if (!why_not) trouble = "it ended the connection";
+    }
+    finish(line);
+    if (line->is_late) trouble = "no answer in time";
+    if (trouble.empty() && why_not->empty()) {
+      if (auto ready = hand_over(line)) {
+        tell(std::move(ready));
+        co_return;
+      }
+      trouble = "no descriptors are left";
+    }
+    line->close();
+    tell(trouble.empty() ? error{errc::no_permission, *why_not} : error{errc::service_unavailable, trouble});
+  }
+
+  /// What went wrong; empty: nothing.
+  asio::awaitable<std::string> connect(wire& line, const std::string& address) {
+    const auto parts = split(address);
+    if (!parts) co_return "it is no address: " + address;
+    error_code failed;
+    tcp::endpoint endpoint(asio::ip::make_address(parts->first, failed), parts->second);
+    if (failed) {  // a name
+      tcp::resolver resolver(io_);
+      const auto found = co_await resolver.async_resolve(parts->first, std::to_string(parts->second), into(failed));
+      if (failed || found.empty()) co_return "its name can't be resolved";
+      endpoint = found.begin()->endpoint();
+    }
+    if (!client_ && !endpoint.address().is_loopback()) co_return "it is beyond loopback, and there are no TLS files";
+    if (line.is_late) co_return "no answer in time";
+    co_await line.socket.async_connect(endpoint, into(failed));
+    if (failed) co_return failed.message();
+    prepare_socket(line.socket);
+    if (client_) {
+      line.tls.emplace(line.socket, *client_);
+      co_await line.tls->async_handshake(ssl::stream_base::client, into(failed));
+      if (failed) co_return "TLS: " + failed.message();
+    }
+    co_return std::string();
+  }
+
+  static void prepare_socket(tcp::socket& socket) {
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+  }
+
+  unique_socket hand_over(const wire_ptr& line) {
+    error_code failed;
+    if (!line->tls) {
+      const int socket = line->socket.release(failed);
+      return failed ? unique_socket() : unique_socket(socket);
+    }
+    auto through = std::make_shared<tunnel>(line, io_);
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return unique_socket();
+    unique_socket for_basp(ends[0]);
+    through->inner.assign(asio::local::stream_protocol(), ends[1], failed);
+    if (failed) {
+      ::close(ends[1]);
+      return unique_socket();
+    }
+    spawn(pump(through, *line->tls, through->inner));
+    spawn(pump(through, through->inner, *line->tls));
+    return for_basp;
+  }
+
+  const options options_;
+  const events events_;
+  std::optional<ssl::context> server_, client_;
+  std::atomic<std::uint64_t> accepted_{0}, welcomed_{0}, refused_{0}, failed_{0}, evicted_{0}, timed_out_{0};
+  std::atomic<std::size_t> handshake_count_{0};
+  std::uint16_t port_ = 0;
+  asio::io_context io_{1};
+  tcp::acceptor acceptor_;
+  std::list<wire_ptr> handshakes_;  // of those who came; oldest first
+  std::thread thread_;
+};
+
+tls_gate::tls_gate(std::unique_ptr<impl> made) : impl_(std::move(made)) {}
+tls_gate::~tls_gate() { stop(); }
+
+result<std::unique_ptr<tls_gate>> tls_gate::open(options with, events to) {
+  auto made = std::make_unique<impl>(std::move(with), std::move(to));
+  if (auto opened = made->open(); !opened) return opened.failure();
+  return std::unique_ptr<tls_gate>(new tls_gate(std::move(made)));
+}
+
+std::uint16_t tls_gate::port() const { return impl_->port(); }
+void tls_gate::dial(const std::string& address, const link_greeting& greeting,
+                    std::function<void(result<unique_socket>)> done) {
+  impl_->dial(address, greeting, std::move(done));
+}
+void tls_gate::stop() { impl_->stop(); }
+tls_gate::figures tls_gate::read_figures() const { return impl_->read_figures(); }
+
+}  // namespace throng
