@@ -77,7 +77,8 @@ class live_region::answer_desk {
   links* between_;
 };
 
-live_region::live_region(node_services& services, slot_set& slots, links* between, fence_raiser raise)
+live_region::live_region(node_services& services, slot_set& slots, links* between, fence_raiser raise,
+                         std::function<void(const node_identity&, bool)> on_link_state)
     : services_(services),
       slots_(slots),
       between_(between),
@@ -86,8 +87,7 @@ live_region::live_region(node_services& services, slot_set& slots, links* betwee
       gates_(services.self, {}) {
   if (!between_) return;
   between_->listen(
-      {[this](node_index from, std::string_view bytes) { on_parcel(from, bytes); },
-       {},
+      {[this](node_index from, std::string_view bytes) { on_parcel(from, bytes); }, std::move(on_link_state),
        [this](const node_identity& peer, const std::vector<std::string>& parcels) { on_lost(peer, parcels); }});
 }
 

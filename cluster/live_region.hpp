@@ -28,7 +28,8 @@ namespace throng {
 class live_region final : public region, public entity_door {
  public:
   /// `between` is null for a node that is alone.
-  live_region(node_services& services, slot_set& slots, links* between, fence_raiser raise);
+  live_region(node_services& services, slot_set& slots, links* between, fence_raiser raise,
+              std::function<void(const node_identity&, bool)> on_link_state);
   ~live_region() override;
 
   /// The table of a node that is alone: it owns every slot, and the fences are raised.

@@ -68,7 +68,7 @@ class live_node final : public node, private inspection {
         config_(with.options, with.is_simulated),
         system_(std::in_place, config_),
         slots_(*system_, services_),
-        region_(services_, slots_, with.between, std::move(with.raise_fences)),
+        region_(services_, slots_, with.between, std::move(with.raise_fences), std::move(with.on_link_state)),
         is_simulated_(with.is_simulated) {
     caf::logger::set_current_actor_system(nullptr);  // as borrowed_logger: another thread may stop the node
     services_.door = &region_;

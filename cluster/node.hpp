@@ -3,6 +3,7 @@
 // process; the sim ring runs it on CAF's test scheduler.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -33,6 +34,7 @@ class node {
     /// For a node among others: the links to them, which outlive it, and how fences are raised.
     links* between = nullptr;
     fence_raiser raise_fences{};
+    std::function<void(const node_identity& peer, bool is_up)> on_link_state{};  // as links::events has it
   };
 
   static std::unique_ptr<node> start(parts with, kinds placed);

@@ -25,6 +25,14 @@ slot_table slot_table::single_node(node_index node, const std::vector<fence>& fe
   return table;
 }
 
+slot_table slot_table::unowned(std::uint64_t version, const std::vector<fence>& fences) {
+  slot_table table;
+  table.version_ = version;
+  for (const auto& each : fences)
+    if (each.slot.value < slot_count) table.owners_[each.slot.value].epoch = each.epoch;
+  return table;
+}
+
 std::vector<fence> slot_table::fences_of(node_index node) const {
   std::vector<fence> fences;
   for (std::uint16_t slot = 0; slot < slot_count; ++slot)

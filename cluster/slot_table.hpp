@@ -38,6 +38,8 @@ class slot_table {
 
   /// A table in which `node` owns every slot, each one epoch above what `fences` says it had.
   static slot_table single_node(node_index node, const std::vector<fence>& fences);
+  /// The table before the first of a cluster: nobody owns anything, and what follows has epochs above `fences`.
+  static slot_table unowned(std::uint64_t version, const std::vector<fence>& fences);
   /// The next version: each moved slot has its new owner, one epoch above. Epochs never fall, so undoing a move is
   /// another move. REQUIRES: every `from` is the owner.
   slot_table after(std::span<const slot_move> moves) const;

@@ -21,24 +21,40 @@ class sim_network {
  public:
   explicit sim_network(std::mt19937& random) : random_(random) {}
 
-  std::unique_ptr<links> make_links(node_index self) { return std::make_unique<end>(*this, self); }
+  std::unique_ptr<links> make_links(node_index self, std::uint64_t incarnation = 0) {
+    for (auto& [way, parcels] : ways_)
+      if (way.first == self) parcels.clear();  // of an incarnation before
+    return std::make_unique<end>(*this, self, incarnation);
+  }
 
   /// Delivers one parcel of a random link; false if there is none that may be delivered.
   bool deliver_one() {
     std::vector<std::pair<node_index, node_index>> ready;
     for (const auto& [way, parcels] : ways_)
-      if (!parcels.empty() && !cuts_.contains(way) && ends_.contains(way.second)) ready.push_back(way);
+      if (!parcels.empty() && !cuts_.contains(way) && ends_.contains(way.second) && agree(way.first, way.second) &&
+          ends_.at(way.second)->knows(way.first))
+        ready.push_back(way);
     if (ready.empty()) return false;
     const auto way = ready[random_() % ready.size()];
     auto bytes = std::move(ways_[way].front());
     ways_[way].pop_front();
-    auto& to = *ends_[way.second];
-    if (to.knows(way.first)) to.events_.on_parcel(way.first, bytes);
+    ends_[way.second]->events_.on_parcel(way.first, bytes);
     return true;
   }
   /// Both ways, until heal().
   void cut(node_index a, node_index b) { cuts_.insert({{a, b}, {b, a}}); }
   void heal() { cuts_.clear(); }
+  /// Tells the ends which links have come up or gone down since.
+  void refresh() {
+    for (auto& [self, each] : ends_)
+      for (const auto& peer : std::vector(each->peers_)) {
+        const auto other = ends_.find(peer.node);
+        const bool is_up = other != ends_.end() && other->second->knows(self) && agree(self, peer.node) &&
+                           !cuts_.contains({self, peer.node});
+        auto& before = each->up_[{peer.node, peer.incarnation}];
+        if (std::exchange(before, is_up) != is_up && each->events_.on_state) each->events_.on_state(peer, is_up);
+      }
+  }
   void kill(node_index node) {
     ends_.erase(node);
     for (auto& [way, parcels] : ways_)
@@ -48,7 +64,10 @@ class sim_network {
  private:
   class end final : public links {
    public:
-    end(sim_network& net, node_index self) : net_(net), self_(self) { net_.ends_[self] = this; }
+    end(sim_network& net, node_index self, std::uint64_t incarnation)
+        : net_(net), self_(self), incarnation_(incarnation) {
+      net_.ends_[self] = this;
+    }
     ~end() override {
       if (auto found = net_.ends_.find(self_); found != net_.ends_.end() && found->second == this)
         net_.ends_.erase(found);
@@ -72,11 +91,25 @@ class sim_network {
     void stop() override {}
     bool knows(node_index node) const { return std::ranges::find(peers_, node, &node_identity::node) != peers_.end(); }
 
+    bool expects(node_index node, std::uint64_t incarnation) const {
+      auto found = std::ranges::find(peers_, node, &node_identity::node);
+      return found == peers_.end() || found->incarnation == incarnation;
+    }
+
     sim_network& net_;
     const node_index self_;
+    const std::uint64_t incarnation_;
     events events_;
     std::vector<node_identity> peers_;
+    std::map<std::pair<node_index, std::uint64_t>, bool> up_;
   };
+
+  /// Do both ends, as far as they are there, mean this incarnation of the other?
+  bool agree(node_index a, node_index b) const {
+    const auto one = ends_.find(a), other = ends_.find(b);
+    if (one == ends_.end() || other == ends_.end()) return true;
+    return one->second->expects(b, other->second->incarnation_) && other->second->expects(a, one->second->incarnation_);
+  }
 
   std::mt19937& random_;
   std::map<node_index, end*> ends_;

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/membership/cluster_picture.hpp"
+
+#include <algorithm>
+
+#include "config/log.hpp"
+
+namespace throng {
+
+// -- news
+// ------------------------------------------------------------------------------------------------------------
+
+void cluster_picture::set_records(const std::vector<topology_entry>& entries, steady_time now) {
+  std::vector<node_record> members;
+  for (const auto& entry : entries) {
+    auto record = parse_node_record(entry);
+    if (!record) {
+      complain(record.failure());
+      continue;
+    }
+    if (is_dead(record->who)) continue;  // seen before this node erased it
+    members.push_back(std::move(*record));
+  }
+  std::ranges::sort(members, {}, [](const auto& each) { return each.who.node; });
+  for (auto& before : facts_.members) {
+    const auto same = [&](const auto& each) { return each.who.node == before.who.node; };
+    if (std::ranges::none_of(members, same) && may_vanish(before))
+      vanished_.insert_or_assign(before.who.node, vanished{std::move(before), now});
+  }
+  for (const auto& each : members) {
+    vanished_.erase(each.who.node);
+    auto& known = known_[each.who.node];
+    if (known.who.incarnation != each.who.incarnation || known.who.name != each.who.name) known = {each.who, now};
+    known.who = each.who;
+  }
+  facts_.members = std::move(members);
+}
+
+void cluster_picture::set_table(const std::vector<topology_entry>& entries) {
+  const auto entry = std::ranges::find(entries, slot_table_key, &topology_entry::key);
+  if (entry == entries.end()) {
+    facts_.table_entry = 0;  // forgotten; this node still knows
+    return;
+  }
+  auto table = slot_table::decode(entry->value);
+  if (!table) return complain(error{errc::invalid_arguments, entry->key + ": " + table.failure().detail});
+  if (facts_.table && table->version() < facts_.table->version()) return;
+  has_put(std::move(*table), entry->version);
+}
+
+void cluster_picture::set_leadership(const std::vector<topology_entry>& entries) {
+  const auto entry = std::ranges::find(entries, leadership_key, &topology_entry::key);
+  if (entry == entries.end()) {
+    facts_.lead = {{}, 0, facts_.lead.term, 0};
+    return;
+  }
+  auto lead = parse_leadership(*entry);
+  if (!lead) return complain(lead.failure());
+  if (lead->term >= facts_.lead.term) facts_.lead = std::move(*lead);
+}
+
+void cluster_picture::set_link(const node_identity& peer, bool is_up) {
+  auto& link = links_[peer.node];
+  if (link.incarnation > peer.incarnation) return;
+  const bool is_same = link.incarnation == peer.incarnation;
+  link = {peer.incarnation, is_up, is_up || (is_same && link.was_up)};
+}
+
+void cluster_picture::has_put(slot_table table, topology_version version) {
+  facts_.table = std::move(table);
+  facts_.table_entry = version;
+}
+
+void cluster_picture::has_erased(const node_record& dead) {
+  auto& last = dead_[dead.who.name];
+  last = std::max(last, dead.who.incarnation);
+  std::erase_if(facts_.members, [&](const auto& each) { return is_dead(each.who); });
+  std::erase_if(vanished_, [&](const auto& each) { return is_dead(each.second.record.who); });
+}
+
+void cluster_picture::pass_time(steady_time now) {
+  std::erase_if(vanished_, [&](const auto& each) {
+    return !may_vanish(each.second.record) || now - each.second.since >= patience_.vanished_max;
+  });
+}
+
+bool cluster_picture::is_dead(const node_identity& who) const {
+  const auto found = dead_.find(who.name);
+  return found != dead_.end() && who.incarnation <= found->second;
+}
+
+bool cluster_picture::may_vanish(const node_record& record) const {
+  return record.who.node != self_.node && !record.is_draining && !is_dead(record.who) && reaches(record.who) &&
+         facts_.table && facts_.table->owned_by(record.who.node) > 0;
+}
+
+bool cluster_picture::reaches(const node_identity& peer) const {
+  const auto found = links_.find(peer.node);
+  return found != links_.end() && found->second.incarnation == peer.incarnation && found->second.is_up;
+}
+
+void cluster_picture::complain(const error& why) {
+  if (std::exchange(complaint_, why.detail) != why.detail) log::error("the topology has what can't be: {}", why.detail);
+}
+
+// -- the picture
+// -----------------------------------------------------------------------------------------------------
+
+cluster_facts cluster_picture::facts(const std::optional<node_record>& own) const {
+  auto all = facts_;
+  std::erase_if(all.members, [&](const auto& each) { return each.who.node == self_.node; });
+  for (const auto& [_, each] : vanished_) all.members.push_back(each.record);
+  if (own) all.members.push_back(*own);
+  std::ranges::sort(all.members, {}, [](const auto& each) { return each.who.node; });
+  return all;
+}
+
+std::vector<node_identity> cluster_picture::members() const {
+  std::vector<node_identity> all{self_};
+  for (const auto& each : facts_.members)
+    if (each.who.node != self_.node) all.push_back(each.who);
+  for (const auto& [_, each] : vanished_) all.push_back(each.record.who);
+  std::ranges::sort(all, {}, &node_identity::node);
+  return all;
+}
+
+std::vector<node_index> cluster_picture::unreachable(steady_time now) const {
+  std::vector<node_index> all;
+  for (const auto& each : facts_.members) {
+    if (each.who.node == self_.node || reaches(each.who)) continue;
+    const auto known = known_.find(each.who.node);
+    const auto link = links_.find(each.who.node);
+    // A line that breaks is news at once; only the first one has time to come up.
+    const bool is_broken =
+        link != links_.end() && link->second.incarnation == each.who.incarnation && link->second.was_up;
+    if (is_broken || known == known_.end() || now - known->second.since >= patience_.connect_max)
+      all.push_back(each.who.node);
+  }
+  return all;
+}
+
+const node_record* cluster_picture::own_record() const {
+  const auto found = std::ranges::find(facts_.members, self_.node, [](const auto& each) { return each.who.node; });
+  return found == facts_.members.end() ? nullptr : &*found;
+}
+
+const node_identity* cluster_picture::last_known(node_index node) const {
+  const auto found = known_.find(node);
+  return found == known_.end() ? nullptr : &found->second.who;
+}
+
+}  // namespace throng

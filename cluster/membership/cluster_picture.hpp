@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// CLUSTER PICTURE: what a node knows of its cluster: the topology's records as it last saw them, and which of the
+// others it reaches. Pure; one thread at a time.
+//
+// A record that vanishes means that its node is gone. But when the topology itself was away or has forgotten
+// everything, records vanish while their nodes live: a member that this node still reaches, and that has slots, counts
+// as one until it is back, or its slots are given to others, or the patience is over.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/coordinator/coordinator_core.hpp"
+#include "storage/model/time.hpp"
+
+namespace throng {
+
+class cluster_picture {
+ public:
+  struct limits {
+    std::chrono::milliseconds vanished_max{15'000};  // that a member without a record still counts
+    std::chrono::milliseconds connect_max{3'000};    // that a link to a new member may take before it is reported
+  };
+
+  cluster_picture(node_identity self, limits patience) : self_(std::move(self)), patience_(patience) {}
+
+  // -- news
+  // ------------------------------------------------------------------------------------------------------------
+
+  void set_records(const std::vector<topology_entry>& entries, steady_time now);
+  void set_table(const std::vector<topology_entry>& entries);
+  void set_leadership(const std::vector<topology_entry>& entries);
+  void set_link(const node_identity& peer, bool is_up);
+  /// What this node has just written itself, and needn't wait to be told.
+  void has_put(slot_table table, topology_version version);
+  void has_put(leadership lead) { facts_.lead = std::move(lead); }
+  void has_erased(const node_record& dead);
+  void pass_time(steady_time now);
+
+  // -- the picture
+  // -----------------------------------------------------------------------------------------------------
+
+  /// With the vanished ones; `own` stands for this node's record if it has one.
+  cluster_facts facts(const std::optional<node_record>& own) const;
+  const std::optional<slot_table>& table() const { return facts_.table; }
+  topology_version table_entry() const { return facts_.table_entry; }
+  /// This node too, by number.
+  std::vector<node_identity> members() const;
+  /// Members whose link is down, or didn't come up in time.
+  std::vector<node_index> unreachable(steady_time now) const;
+  /// As the topology has it.
+  const node_record* own_record() const;
+  /// Who had this number last, member or not.
+  const node_identity* last_known(node_index node) const;
+
+ private:
+  struct link {
+    std::uint64_t incarnation = 0;
+    bool is_up = false;
+    bool was_up = false;
+  };
+  struct vanished {
+    node_record record;
+    steady_time since;
+  };
+  struct acquaintance {
+    node_identity who;
+    steady_time since;
+  };
+  bool reaches(const node_identity& peer) const;
+  bool is_dead(const node_identity& who) const;
+  bool may_vanish(const node_record& record) const;
+  void complain(const error& why);
+
+  const node_identity self_;
+  const limits patience_;
+  cluster_facts facts_;  // as told, without the vanished
+  std::map<node_index, vanished> vanished_;
+  std::map<node_index, link> links_;
+  std::map<node_index, acquaintance> known_;
+  std::map<std::string, std::uint64_t> dead_;  // by name: incarnations up to this
+  std::string complaint_;
+};
+
+}  // namespace throng

@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole nodes with their agents around one topology and one store, in one thread: nodes join, leave, die and come back,
+// the topology goes away and forgets, and entities are used meanwhile. What was acknowledged stays, once and in order.
+#include <map>
+#include <random>
+#include <set>
+
+#include <doctest/doctest.h>
+
+#include "cluster/membership/cluster_agent.hpp"
+#include "cluster/membership/node_numbers.hpp"
+#include "storage/sqlite/sqlite_store.hpp"
+#include "tests/support/ledger_entity.hpp"
+#include "tests/support/sim_network.hpp"
+#include "tests/support/sim_node.hpp"
+#include "tests/support/sim_topology.hpp"
+
+namespace throng::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t ledgers = 40;
+
+struct member {
+  std::string name;
+  node_identity who;
+  std::unique_ptr<links> between;
+  std::unique_ptr<manual_commit_queue> commits;
+  std::unique_ptr<manual_reader_pool> readers;
+  std::unique_ptr<node> runs;
+  std::unique_ptr<cluster_agent> agent;
+  std::optional<expulsion> expelled;
+  bool is_paused = false;
+};
+
+class town {
+ public:
+  explicit town(unsigned seed, std::size_t members_min = 1)
+      : random(seed), net(random), topology(clock), members_min_(members_min) {
+    auto opened = open_sqlite_store((folder_.path() / "throng.db").string(), {});
+    if (!opened) throw std::runtime_error(opened.failure().detail);
+    rows = std::move(*opened);
+  }
+  ~town() {
+    while (!members.empty()) end(members.begin()->first);
+  }
+
+  member& start(const std::string& name) {
+    auto made = std::make_unique<member>();
+    auto& self = *made;
+    self.name = name;
+    auto number = begin_start(topology, name);
+    REQUIRE(number.ok());
+    self.who = {number->node, number->incarnation, name, "127.0.0.1:1", "127.0.0.1:2", "http://127.0.0.1:3"};
+    self.between = net.make_links(self.who.node, self.who.incarnation);
+    self.commits = make_manual_commit_queue(*rows, {});
+    self.readers = make_manual_reader_pool(*rows, 10'000);
+    node::parts parts{self.who.node, {}, nullptr, clock, *self.commits, *self.readers, true};
+    parts.between = self.between.get();
+    parts.raise_fences = [this](const std::vector<fence>& wanted, auto done) {
+      std::vector<result<>> outcomes;
+      if (rows->raise_fences(wanted))
+        outcomes.assign(wanted.size(), throng::done);
+      else
+        for (const auto& each : wanted) outcomes.push_back(rows->raise_fence(each));
+      done(std::move(outcomes));
+    };
+    parts.on_link_state = [&self](const node_identity& peer, bool is_up) { self.agent->link_changed(peer, is_up); };
+    node::kinds kinds;
+    kinds.emplace_back(entity_kind::user, [](entity_context& context) { return std::make_unique<ledger>(context); });
+    self.runs = node::start(std::move(parts), kinds);
+    cluster_agent::options how;
+    how.coordination.members_min = members_min_;
+    self.agent = std::make_unique<cluster_agent>(
+        cluster_agent::parts{self.who, topology, *self.between, *self.runs, clock, [this] { return rows->fences(); },
+                             [&self](expulsion why) { self.expelled = why; }},
+        how);
+    self.agent->start_simulated();
+    members[name] = std::move(made);
+    return self;
+  }
+  /// As its process would, in an orderly way.
+  void end(const std::string& name) {
+    auto found = members.find(name);
+    auto& self = *found->second;
+    self.agent->stop();
+    net.kill(self.who.node);
+    self.runs->stop();
+    self.agent.reset();
+    self.runs.reset();
+    self.between.reset();
+    members.erase(found);
+    while (jobs->run()) {
+    }
+  }
+  /// kill −9.
+  void kill(const std::string& name) {
+    topology.abandons = true;
+    end(name);
+    topology.abandons = false;
+  }
+
+  void pass(duration time) {
+    for (duration passed{}; passed < time; passed += 10ms) {
+      clock.advance(10ms);
+      topology.deliver();
+      net.refresh();
+      const bool is_tick = ++rounds_ % 10 == 0;
+      for (auto& [name, each] : members) {
+        if (each->is_paused) continue;
+        each->agent->step();
+        if (is_tick) each->runs->tick();
+      }
+      for (int i = 0; i < 4; ++i) {
+        for (auto& [name, each] : members)
+          if (!each->is_paused) work(*each);
+        for (int n = 0; n < 100 && net.deliver_one(); ++n) {
+        }
+      }
+    }
+  }
+  void work(member& self) {
+    self.runs->run();
+    while (self.commits->pump() > 0) {
+    }
+    while (self.readers->pump()) {
+    }
+    while (jobs->run()) {
+    }
+  }
+  /// Until all that live follow one table, nothing moves, and each has its share.
+  bool settles(duration within) {
+    for (duration passed{}; passed < within; passed += 50ms) {
+      pass(50ms);
+      if (is_settled()) return true;
+    }
+    return false;
+  }
+  bool is_settled() {
+    std::size_t open = 0;
+    for (auto& [name, each] : members) {
+      const auto placed = each->runs->placed();
+      open += placed.open_slots;
+      if (placed.table_version != version() || placed.moving_slots > 0) return false;
+      if (each->agent->look()->facts.members.size() != members.size()) return false;
+    }
+    return open == slot_count;
+  }
+  std::uint64_t version() { return table().version(); }
+  slot_table table() {
+    slot_table newest;
+    for (auto& [name, each] : members)
+      if (const auto& known = each->agent->look()->facts.table; known && known->version() > newest.version())
+        newest = *known;
+    return newest;
+  }
+  std::size_t slots_of(const std::string& name) { return table().owned_by(members.at(name)->who.node); }
+  std::string leader() {
+    for (auto& [name, each] : members)
+      if (each->agent->look()->is_leader) return name;
+    return {};
+  }
+
+  /// Every living node appends to every ledger; how many were answered well in time.
+  int append_everywhere(duration patience = 2s) {
+    const auto before = acknowledged_count;
+    for (auto& [name, each] : members)
+      for (std::uint64_t id = 1; id <= ledgers; ++id) append(*each, id);
+    pass(patience);
+    return acknowledged_count - before;
+  }
+  void append(member& at, std::uint64_t id) {
+    BytesValue request;
+    request.set_value(std::to_string(++asked));
+    throng::spawn(keep(at, id, asked, std::move(request)));
+  }
+  task<void> keep(member& at, std::uint64_t id, int number, BytesValue request) {
+    auto answer = co_await at.runs->door().ask(jobs, ledger_key(id), std::move(request), 5s);
+    if (!answer) co_return;
+    acknowledged[id][(*answer)->value()] = number;
+    ++acknowledged_count;
+  }
+  void check_safety() {
+    for (std::uint64_t id = 1; id <= ledgers; ++id) {
+      auto events = rows->make_reader()->events_after(ledger_key(id), 0, 100'000);
+      REQUIRE(events.ok());
+      std::map<seq_t, int> kept;
+      std::set<int> once;
+      seq_t next = 1;
+      for (const auto& each : *events) {
+        CHECK(each.seq == next++);
+        kept[each.seq] = std::stoi(each.data);
+        CHECK(once.insert(kept[each.seq]).second);
+      }
+      for (const auto& [seq, number] : acknowledged[id]) {
+        REQUIRE(kept.contains(seq));
+        CHECK(kept.at(seq) == number);
+      }
+    }
+  }
+
+  std::mt19937 random;
+  temporary_folder folder_;
+  virtual_time clock;
+  sim_network net;
+  sim_topology topology;
+  std::unique_ptr<store> rows;
+  std::shared_ptr<job_list> jobs = std::make_shared<job_list>();
+  std::map<std::string, std::unique_ptr<member>> members;
+  int asked = 0, acknowledged_count = 0;
+  std::map<std::uint64_t, std::map<seq_t, int>> acknowledged;
+
+ private:
+  const std::size_t members_min_;
+  int rounds_ = 0;
+};
+
+int all_of(const town& t) { return static_cast<int>(t.members.size() * ledgers); }
+
+TEST_CASE("nodes join one by one, and only their share moves") {
+  town t(1);
+  t.start("n1");
+  REQUIRE(t.settles(5s));
+  CHECK(t.slots_of("n1") == slot_count);
+  CHECK(t.leader() == "n1");
+  for (std::size_t count = 2; count <= 4; ++count) {
+    const auto before = t.table();
+    t.start("n" + std::to_string(count));
+    CHECK(t.append_everywhere(4s) == all_of(t));
+    REQUIRE(t.settles(20s));
+    const auto moved = before.moves_to(t.table());
+    for (const auto& each : moved) CHECK(each.to == t.members.at("n" + std::to_string(count))->who.node);
+    CHECK(moved.size() <= slot_count / count);
+    CHECK(moved.size() >= slot_count / count * 85 / 100);
+  }
+  CHECK(t.append_everywhere() == all_of(t));
+  t.check_safety();
+}
+
+TEST_CASE("the first table waits for as many nodes as it should") {
+  town t(2, 3);
+  t.start("n1");
+  t.start("n2");
+  t.pass(2s);
+  CHECK(t.version() == 0);
+  t.start("n3");
+  REQUIRE(t.settles(5s));
+  for (const auto* name : {"n1", "n2", "n3"}) CHECK(t.slots_of(name) >= slot_count / 3);
+  CHECK(t.append_everywhere() == all_of(t));
+}
+
+TEST_CASE("nodes that start at the same moment get numbers of their own, and one of them leads") {
+  town t(3);
+  std::set<std::uint16_t> numbers;
+  for (const auto* name : {"a", "b", "c", "d"}) numbers.insert(t.start(name).who.node.value);
+  CHECK(numbers == std::set<std::uint16_t>{1, 2, 3, 4});
+  REQUIRE(t.settles(20s));
+  int leaders = 0;
+  for (auto& [name, each] : t.members) leaders += each->agent->look()->is_leader;
+  CHECK(leaders == 1);
+  CHECK(t.append_everywhere() == all_of(t));
+}
+
+TEST_CASE("a killed node's slots are served by others at once, and nothing acknowledged is lost") {
+  for (const bool is_leader : {false, true}) {
+    CAPTURE(is_leader);
+    town t(4, 3);
+    for (const auto* name : {"n1", "n2", "n3"}) t.start(name);
+    REQUIRE(t.settles(10s));
+    CHECK(t.append_everywhere() == all_of(t));
+    const auto before = t.table();
+    std::string victim = t.leader();
+    if (!is_leader) victim = victim == "n2" ? "n3" : "n2";
+    const auto had = t.slots_of(victim);
+    const auto dead = t.members.at(victim)->who.node;
+    t.kill(victim);
+    REQUIRE(t.settles(300ms));
+    CHECK(!t.leader().empty());
+    CHECK(t.table().owned_by(dead) == 0);
+    CHECK(before.moves_to(t.table()).size() == had);
+    CHECK(t.append_everywhere() == all_of(t));
+    t.check_safety();
+  }
+}
+
+TEST_CASE("of two nodes, the survivor goes on alone") {
+  town t(5, 2);
+  t.start("n1");
+  t.start("n2");
+  REQUIRE(t.settles(10s));
+  t.kill("n1");
+  REQUIRE(t.settles(300ms));
+  CHECK(t.leader() == "n2");
+  CHECK(t.slots_of("n2") == slot_count);
+  CHECK(t.append_everywhere() == all_of(t));
+  t.check_safety();
+}
+
+TEST_CASE("a node that is started again under its name is back at once, with epochs of its own") {
+  town t(6, 3);
+  for (const auto* name : {"n1", "n2", "n3"}) t.start(name);
+  REQUIRE(t.settles(10s));
+  CHECK(t.append_everywhere() == all_of(t));
+  const auto number = t.members.at("n2")->who.node;
+  const auto before = t.table();
+  t.kill("n2");
+  auto& again = t.start("n2");  // its old record is still there
+  CHECK(again.who.node == number);
+  CHECK(again.who.incarnation > 1);
+  REQUIRE(t.settles(10s));
+  for (const auto& each : t.table().fences_of(number)) CHECK(each.epoch > before.owner_of(each.slot).epoch);
+  CHECK(t.slots_of("n2") >= slot_count / 4);
+  CHECK(t.append_everywhere() == all_of(t));
+  t.check_safety();
+}
+
+TEST_CASE("a node alone that is killed and started again has all its slots, under new epochs") {
+  town t(7);
+  t.start("n1");
+  REQUIRE(t.settles(5s));
+  CHECK(t.append_everywhere() == all_of(t));
+  const auto before = t.table();
+  t.kill("n1");
+  t.start("n1");
+  REQUIRE(t.settles(5s));
+  for (const auto& each : t.table().fences_of({1})) CHECK(each.epoch == before.owner_of(each.slot).epoch + 1);
+  CHECK(t.append_everywhere() == all_of(t));
+  t.check_safety();
+}
+
+TEST_CASE("a paused node is declared dead, is told when it wakes, and can't write meanwhile") {
+  town t(8, 3);
+  for (const auto* name : {"n1", "n2", "n3"}) t.start(name);
+  REQUIRE(t.settles(10s));
+  CHECK(t.append_everywhere() == all_of(t));
+  auto& paused = *t.members.at("n1");
+  paused.is_paused = true;
+  t.net.cut({1}, {2});
+  t.net.cut({1}, {3});
+  t.pass(1s);
+  for (std::uint64_t id = 1; id <= ledgers; ++id) t.append(*t.members.at("n2"), id);
+  for (std::uint64_t id = 1; id <= ledgers; ++id) t.append(paused, id);  // what it had in its mailboxes
+  t.pass(1s);
+  t.check_safety();
+  CHECK(t.members.at("n2")->agent->look()->facts.members.size() == 2);
+  paused.is_paused = false;
+  t.net.heal();
+  t.pass(1s);
+  CHECK(paused.expelled == expulsion::declared_dead);
+  t.check_safety();
+  t.end("n1");
+  t.start("n1");
+  REQUIRE(t.settles(20s));
+  CHECK(t.slots_of("n1") > 0);
+  CHECK(t.append_everywhere() == all_of(t));
+  t.check_safety();
+}
+
+TEST_CASE("a second process of the same name makes the first one go for good") {
+  town t(9);
+  t.start("n1");
+  t.start("n2");
+  REQUIRE(t.settles(10s));
+  auto first = std::move(t.members.at("n1"));
+  t.members.erase("n1");
+  t.net.kill(first->who.node);
+  t.start("n1");
+  first->agent->step();
+  CHECK(t.settles(10s));
+  first->agent->step();
+  first->agent->step();
+  CHECK(first->expelled.has_value());
+  CHECK(t.append_everywhere() == all_of(t));
+  t.check_safety();
+  first->agent->stop();
+  first->runs->stop();
+}
+
+TEST_CASE("while the topology is away all goes on, and afterwards too") {
+  for (const bool is_forgotten : {false, true}) {
+    CAPTURE(is_forgotten);
+    town t(10, 3);
+    for (const auto* name : {"n1", "n2", "n3"}) t.start(name);
+    REQUIRE(t.settles(10s));
+    const auto before = t.table();
+    t.topology.is_away = true;
+    CHECK(t.append_everywhere() == all_of(t));
+    t.pass(30s);  // far beyond the ttl of the records
+    CHECK(t.append_everywhere() == all_of(t));
+    if (is_forgotten) t.topology.forget();
+    t.topology.is_away = false;
+    REQUIRE(t.settles(10s));
+    for (auto& [name, each] : t.members) CHECK_FALSE(each->expelled.has_value());
+    CHECK(t.table() == before);
+    CHECK(t.append_everywhere() == all_of(t));
+    t.start("n4");
+    REQUIRE(t.settles(20s));
+    CHECK(t.members.at("n4")->who.node == node_index{4});
+    CHECK(t.append_everywhere() == all_of(t));
+    t.check_safety();
+  }
+}
+
+TEST_CASE("a node that dies while the topology is away is replaced when it is back") {
+  town t(11, 3);
+  for (const auto* name : {"n1", "n2", "n3"}) t.start(name);
+  REQUIRE(t.settles(10s));
+  CHECK(t.append_everywhere() == all_of(t));
+  t.topology.is_away = true;
+  t.kill("n1");
+  t.pass(5s);
+  CHECK(t.append_everywhere(6s) < all_of(t));
+  t.topology.is_away = false;
+  REQUIRE(t.settles(2s));
+  CHECK(t.append_everywhere() == all_of(t));
+  t.check_safety();
+}
+
+TEST_CASE("a node that leaves is rid of its slots first, and nobody notices") {
+  town t(12, 3);
+  for (const auto* name : {"n1", "n2", "n3"}) t.start(name);
+  REQUIRE(t.settles(10s));
+  CHECK(t.append_everywhere() == all_of(t));
+  const auto leaving = t.leader();
+  t.members.at(leaving)->agent->start_leaving();
+  for (int i = 0; i < 40 && !t.members.at(leaving)->agent->has_left(); ++i)
+    CHECK(t.append_everywhere(200ms) == all_of(t));
+  REQUIRE(t.members.at(leaving)->agent->has_left());
+  CHECK(t.slots_of(leaving) == 0);
+  t.end(leaving);
+  REQUIRE(t.settles(2s));
+  CHECK(t.append_everywhere() == all_of(t));
+  t.check_safety();
+}
+
+TEST_CASE("the last node may leave although nobody takes its slots") {
+  town t(13);
+  t.start("n1");
+  REQUIRE(t.settles(5s));
+  t.members.at("n1")->agent->start_leaving();
+  t.pass(100ms);
+  CHECK(t.members.at("n1")->agent->has_left());
+}
+
+TEST_CASE("kills, restarts, cuts and outages at random: what was acknowledged stays, and it settles") {
+  for (unsigned seed = 1; seed <= 12; ++seed) {
+    CAPTURE(seed);
+    town t(seed, 3);
+    const std::vector<std::string> names{"n1", "n2", "n3", "n4"};
+    for (const auto& name : names) t.start(name);
+    REQUIRE(t.settles(20s));
+    for (int i = 0; i < 60; ++i) {
+      const auto& name = names[t.random() % names.size()];
+      const bool lives = t.members.contains(name);
+      switch (t.random() % 10) {
+        case 0:
+          if (lives && t.members.size() > 2) t.kill(name);
+          break;
+        case 1:
+        case 2:
+          if (!lives && !t.topology.is_away) t.start(name);
+          break;
+        case 3:
+          t.topology.is_away = t.random() % 2 == 0;
+          break;
+        case 4:
+          t.net.cut({static_cast<std::uint16_t>(1 + t.random() % 4)}, {static_cast<std::uint16_t>(1 + t.random() % 4)});
+          break;
+        case 5:
+          t.net.heal();
+          break;
+        default:
+          for (auto& [_, each] : t.members) t.append(*each, 1 + t.random() % ledgers);
+      }
+      t.pass(std::chrono::milliseconds(10 * (1 + t.random() % 40)));
+      for (const auto& each : names)  // what its process does
+        if (t.members.contains(each) && t.members.at(each)->expelled) {
+          t.end(each);
+          if (!t.topology.is_away) t.start(each);
+        }
+    }
+    t.topology.is_away = false;
+    t.net.heal();
+    for (int i = 0; i < 40; ++i) {
+      t.pass(500ms);
+      for (const auto& each : names)
+        if (t.members.contains(each) && t.members.at(each)->expelled) t.end(each), t.start(each);
+    }
+    REQUIRE(t.settles(20s));
+    CHECK(t.append_everywhere() == all_of(t));
+    t.check_safety();
+  }
+}
+
+}  // namespace
+}  // namespace throng::test
