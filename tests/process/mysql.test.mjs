@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A node on MySQL shards: two shards of two MariaDB servers each, which the node itself keeps in order.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { eventually } from '../sdk/support/deadline.mjs';
+import { eventually, within } from '../sdk/support/deadline.mjs';
 import { MariaDb, mysqlSettings, startShards } from '../sdk/support/mariadb.mjs';
 import { metrics, shell, table } from '../sdk/support/shell.mjs';
 import { Socket, resumeWith } from '../sdk/support/socket.mjs';
 import { webClient } from '../sdk/support/slack.mjs';
-import { Throngd, runToEnd, settingsFor, temporaryFolder } from '../sdk/support/throngd.mjs';
+import { Throngd, program, runToEnd, settingsFor, temporaryFolder } from '../sdk/support/throngd.mjs';
 import { admin, call, createChannel, createWorkspace } from '../sdk/support/workspace.mjs';
 
 const { text, shards } = await startShards(['-80', '80-'], 2);
@@ -244,6 +245,24 @@ describe('mysql: what is wrong is said before anything is served', () => {
       { data: join(folder, 'away') });
     assert.equal(code, 1, stderr);
     assert.match(stderr, /could not start: .*shard (-80|80-)/);
+  });
+
+  it('SIGTERM ends a node that still waits for its shards', async () => {
+    const chosen = mysqlSettings('-=127.0.0.1:1', { start_patience: '1h', supervise: false });
+    const path = join(folder, 'waiting.yaml');
+    writeFileSync(path, JSON.stringify(settingsFor(join(folder, 'waiting'), chosen.settings)));
+    const child = spawn(program, ['--config', path], { env: { PATH: process.env.PATH, ...chosen.env }, stdio: ['ignore', 'ignore', 'pipe'] });
+    let errors = '';
+    child.stderr.on('data', (said) => { errors += said; });
+    const ended = new Promise((done) => { child.on('close', done); });
+    try {
+      await eventually('it to wait', () => errors.includes('trying again'));
+      child.kill('SIGTERM');
+      assert.equal(await within(() => `throngd to end; ${errors}`, ended), 0);
+      assert.match(errors, /stops while it starts: SIGTERM/);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   it('no shards at all', async () => {

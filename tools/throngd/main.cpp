@@ -60,10 +60,39 @@ std::atomic<bool> has_drained{false};
   ::_exit(exit_failed);
 }
 
+/// Takes the signals from the start on: the first while it starts ends the process, for nothing is served yet; the
+/// first after that is next() of the main thread; the one after that stops at once.
+class signal_thread {
+ public:
+  signal_thread(sigset_t signals, std::string node) {
+    std::thread([this, signals, node = std::move(node)] {
+      int signal = 0;
+      sigwait(&signals, &signal);
+      if (!is_serving_.exchange(true)) {
+        log::info("node {} stops while it starts: {}", node, name_of(signal));
+        log::stop();
+        ::_exit(exit_fine);
+      }
+      first_.set_value(signal);
+      sigwait(&signals, &signal);
+      stop_at_once(node, signal);
+    }).detach();
+  }
+  /// False: it is being ended already.
+  bool serve() { return !is_serving_.exchange(true); }
+  int next() { return first_.get_future().get(); }
+
+ private:
+  std::atomic<bool> is_serving_{false};
+  std::promise<int> first_;
+};
+
 int run(const configuration& settings, const std::string& file) {
   auto signals = block_signals();
   log::init(settings);
+  static signal_thread taken(signals, settings.node);  // its thread outlives this function
   auto started = node_process::start(settings, THRONG_VERSION);
+  if (!taken.serve()) ::pause();
   if (!started && started.code() == errc::invalid_arguments) {
     log::stop();
     std::fprintf(stderr, "%s: %s\n", file.c_str(), started.failure().detail.c_str());
@@ -78,14 +107,8 @@ int run(const configuration& settings, const std::string& file) {
   std::printf("%s\n", process.ready_line().c_str());
   std::fflush(stdout);
 
-  int signal = 0;
-  sigwait(&signals, &signal);
+  const int signal = taken.next();
   log::info("node {} drains: {}", settings.node, name_of(signal));
-  std::thread([signals, node = settings.node] {
-    int again = 0;
-    sigwait(&signals, &again);
-    stop_at_once(node, again);
-  }).detach();
   process.stop();
   has_drained = true;
   log::info("node {} has stopped", settings.node);
