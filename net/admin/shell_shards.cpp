@@ -29,7 +29,15 @@ std::string outcome_of(const http_response& response) {
 
 void shell::on_storage(std::function<std::string(storage_admin&)> job, answer reply) {
   if (!services_.storage) return reply(failure_reply({errc::not_found, "this node doesn't say what its store is"}));
-  auto run = [storage = services_.storage, job = std::move(job), reply] { reply(job(*storage)); };
+  auto run = [storage = services_.storage, job = std::move(job), reply] {
+    std::string answered;
+    try {
+      answered = job(*storage);
+    } catch (const std::exception& thrown) {  // ends this command, not the process
+      answered = failure_reply({errc::internal_error, thrown.what()});
+    }
+    reply(std::move(answered));
+  };
   if (!worker_.submit(std::move(run))) reply(failure_reply({errc::overloaded, "too many commands wait for the store"}));
 }
 
