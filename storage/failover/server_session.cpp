@@ -18,6 +18,8 @@ constexpr auto lock_name = "'throng.supervisor'";
 /// What a statement on an account that isn't there answers.
 constexpr int no_such_account = 1396;
 constexpr int no_such_thread = 1094;
+/// More than a server has commits under way.
+constexpr std::uint64_t numbers_left_out = 1'000'000;
 
 gtid_list list_of(const std::string& text) {
   auto list = gtid_list::parse(text);
@@ -235,6 +237,17 @@ void server_session::refuse_waiting_commits() {
 }
 
 gtid_list server_session::binlog_position() { return list_of(db_.words("SELECT @@global.gtid_binlog_pos")); }
+
+void server_session::leave_numbers_out() {
+  if (db_.number("SELECT @@global.rpl_semi_sync_master_enabled") == 1) return;
+  const auto domain = static_cast<std::uint32_t>(db_.number("SELECT @@session.gtid_domain_id"));
+  const auto next = binlog_position().last_of(domain) + numbers_left_out;
+  // It drops nothing, and is written to the log all the same.
+  db_.run("SET SESSION sql_log_bin=1, SESSION gtid_seq_no=" + std::to_string(next));
+  db_.run("DROP TABLE IF EXISTS mysql.throng_leaves_numbers_out");
+  db_.run("SET SESSION sql_log_bin=0");
+  if (binlog_position().last_of(domain) < next) throw step_failed(server_ + " doesn't leave numbers out");
+}
 
 // -- replica ---------------------------------------------------------------------------------------------------------
 

@@ -58,6 +58,10 @@ class server_session {
   /// killed: their clients get an error, never an answer.
   void close_for_writes(milliseconds patience);
   gtid_list binlog_position();
+  /// Goes on far behind the last number of its log, so that a transaction that was cut off at its restart and that a
+  /// replica has is never taken for a later one: that replica can't connect again (gtid_strict_mode) until it is seeded
+  /// again. Nothing if commits wait for acknowledgements: then it wasn't restarted.
+  void leave_numbers_out();
 
   // -- replica -------------------------------------------------------------------------------------------------------
   /// Stops what it replicates and points it at `source`. What was received and not applied is thrown away.

@@ -21,7 +21,9 @@
 //  6. A primary that was restarted opens again only if no member of M has more than it: a restart as
 //     --init-rpl-role=SLAVE cuts off the end of the binlog, so that the primary's tail that nobody acknowledged is no
 //     obstacle to its return as a replica. (A cut also takes acknowledged writes whose commit InnoDB had not written
-//     yet: seen with innodb_flush_log_at_trx_commit=1. So primaries run with 3.)
+//     yet: seen with innodb_flush_log_at_trx_commit=1. So primaries run with 3.) If some server can't be asked, or has
+//     more, the primary leaves numbers out before it opens: a replica must never take its new transactions for those
+//     that were cut off.
 //  7. A primary whose commits wait for an acknowledgement keeps waiting (the timeout is 11 days) until someone joins M
 //     or, with ackers_min = 0, until M is recorded as empty. It is never switched to asynchronous while it isn't the
 //     primary any more: that would answer the commits which wait.

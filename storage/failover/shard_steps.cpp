@@ -182,18 +182,28 @@ void expel(shard_round& round, const server_address& server) {
   if (replica.look().replication) replica.forget_source();
 }
 
+/// Whether some server may have received what the primary cut off the end of its log.
+bool may_have_more(shard_round& round, server_session& primary) {
+  bool may = false;
+  for (const auto& one : round.record().servers) {
+    if (one == primary.server()) continue;
+    try {
+      if (primary.binlog_position().covers(round.on(one).look().received())) continue;
+      if (is_one_of(one, round.record().in_sync))  // rule 6, again
+        throw step_failed(one + " has more than " + primary.server());
+    } catch (const server_away&) {  // if it is a member: it has nothing acknowledged that the primary's own log hasn't
+    }
+    may = true;
+  }
+  return may;
+}
+
 void open_primary(shard_round& round) {
   auto& primary = primary_of(round);
-  for (const auto& one : members_of(round.record())) {
-    // Rule 6, again; a member that can't be asked has nothing that the primary's own log hasn't.
-    try {
-      if (!primary.binlog_position().covers(round.on(one).look().received()))
-        throw step_failed(one + " has more than " + primary.server());
-    } catch (const server_away&) {
-    }
-  }
+  const auto leaves_numbers_out = may_have_more(round, primary);
   round.confirm();
   round.raise_term(primary.server() + " takes writes");
+  if (leaves_numbers_out) primary.leave_numbers_out();
   make_primary(round, primary);
   primary.open_for_writes();
   log::info("shard {}: primary {} takes writes", round.record().name(), primary.server());
