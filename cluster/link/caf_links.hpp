@@ -27,7 +27,7 @@ struct caf_links_options {
   std::chrono::milliseconds handshake_deadline{3000};
   std::size_t handshakes_max = 64;
   std::chrono::milliseconds retry_min{20}, retry_max{500};
-  /// Frames that aren't full go at most this often.
+  /// While something is in flight, frames that aren't full go at most this often.
   std::chrono::microseconds gather{200};
   std::size_t threads = 0;  // 0: up to 4, one a core
 };

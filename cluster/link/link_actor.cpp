@@ -273,7 +273,8 @@ class link_actor final : public caf::event_based_actor {
       goes_on = end_->with([&](auto& shared) {
         if (!shared.is_up || !shared.window.wants_to_send()) return false;
         const auto now = clock::now();
-        if (now < last_frame_ + services_->gather && !shared.window.has_full_frame()) {
+        if (now < last_frame_ + services_->gather && !shared.window.has_nothing_in_flight() &&
+            !shared.window.has_full_frame()) {
           sets_timer = !std::exchange(shared.is_timed, true);
           return false;
         }

@@ -6,8 +6,9 @@
 //     ▲    or a dialer came (the lower) ──────────┘                        │
 //     └─────────────── lost, silent, or a deadline has passed ◄────────────┘
 //
-// A frame goes at once if none went for `gather`, or if it is full; else when that time is over: an idle link adds no
-// delay, and a busy one sends full frames. What was cut is sent again from the window.
+// A frame goes at once if it is full, if nothing is in flight, or if none went for `gather`; else when that time is
+// over: questions and answers in turn wait for nothing, and a busy link sends full frames. What was cut is sent again
+// from the window.
 #pragma once
 
 #include <functional>

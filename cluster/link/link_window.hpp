@@ -63,6 +63,7 @@ class link_window {
   /// A frame without parcels, if something is to be acknowledged.
   std::optional<link_frame> acknowledgement();
   bool wants_to_send() const { return !again_.empty() || (!waiting_.empty() && has_room()); }
+  bool has_nothing_in_flight() const { return in_flight_.empty(); }
   /// More parcels wouldn't make the next frame larger, or not by much.
   bool has_full_frame() const {
     return !again_.empty() || waiting_.size() >= limits_.frame_parcels_max || waiting_bytes_ >= limits_.frame_bytes_max;

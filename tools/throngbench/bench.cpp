@@ -15,6 +15,8 @@ std::span<const bench> benches() {
       bench{"fanout", "posts to many websockets of a real throngd, and a bare loop of send()", fanout_options(),
             run_fanout_bench},
       bench{"idle", "memory of connected sessions, and of bare accepted sockets", idle_options(), run_idle_bench},
+      bench{"links", "envelopes between two nodes, plain and over TLS, and a bare CAF batch of 100", links_options(),
+            run_links_bench},
   };
   return all;
 }
