@@ -26,9 +26,9 @@ inline constexpr std::size_t greeting_body_bytes_max = 512;
 struct link_greeting {
   std::uint16_t version = link_protocol_version;
   std::string cluster;  // its name, at most 255 bytes
-  node_index from;
+  node_index from{};
   std::uint64_t incarnation = 0;  // from's
-  node_index to;
+  node_index to{};
   friend bool operator==(const link_greeting&, const link_greeting&) = default;
 };
 
