@@ -295,8 +295,9 @@ result<> writer::raise_fences(std::span<const fence> guards) {
     epoch = guard.epoch;
     raised.push_back(guard);
   }
-  if (raised.empty()) return done;
-  db_.run(put_fences_sql(raised, where_.routes));
+  // Also when they are raised already: that may be the work of a commit that waits for a replica, on a server that is
+  // about to be replaced, and only a commit after it shows that it stays.
+  if (!raised.empty()) db_.run(put_fences_sql(raised, where_.routes));
   db_.run("UPDATE shard_guard SET generation = " + text_of(generation + 1) + " WHERE id = 0");
   all.release();
   db_.run("COMMIT");

@@ -104,6 +104,19 @@ TEST_CASE("mysql: a fence that another store raised refuses what this one knew t
   CHECK(paused->commit(post_unit(3, {{6}, 1}))->at(0).ok());
 }
 
+TEST_CASE("mysql: a fence that is raised already is answered after a commit of its own") {
+  mysql_harness at;
+  auto rows = at.open();
+  REQUIRE(rows->raise_fence({{5}, 3}).ok());
+  auto admin = at.admin();
+  // As on a primary whose semi-sync wait was killed: its rows are there, and no replica may have them.
+  const auto before = admin.words("SELECT @@gtid_binlog_pos");
+  REQUIRE_FALSE(before.empty());
+  REQUIRE(rows->raise_fence({{5}, 3}).ok());
+  CHECK(admin.words("SELECT @@gtid_binlog_pos") != before);
+  CHECK(rows->fences().value() == std::vector{fence{{5}, 3}});
+}
+
 // -- several writers -------------------------------------------------------------------------------------------------
 
 TEST_CASE("mysql: a batch that a deadlock ends is committed after it") {
