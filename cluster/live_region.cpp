@@ -352,17 +352,15 @@ void live_region::refresh_route(slot_id slot) {
 }
 
 void live_region::raise(std::vector<fence> fences) {
-  auto asked = fences;
-  raise_(std::move(asked), [this, fences = std::move(fences)](std::vector<result<>> outcomes) {
-    THRONG_ASSERT(outcomes.size() == fences.size());
+  raise_(std::move(fences), [this](const fence_outcomes& outcomes) {
     with_gates([&](auto& gates, auto& todo) {
-      for (std::size_t i = 0; i < fences.size(); ++i) {
-        if (outcomes[i])
-          gates.opened(fences[i].slot, fences[i].epoch, todo);
-        else if (outcomes[i].code() == errc::stale_epoch)
-          gates.fence_refused(fences[i].slot, fences[i].epoch);
+      for (const auto& [guard, outcome] : outcomes) {
+        if (outcome)
+          gates.opened(guard.slot, guard.epoch, todo);
+        else if (outcome.code() == errc::stale_epoch)
+          gates.fence_refused(guard.slot, guard.epoch);
         else
-          raise_again_.push_back(fences[i]);
+          raise_again_.push_back(guard);
       }
       raise_again_at_ = now() + raise_again_after;
     });

@@ -54,8 +54,10 @@ class entity_door {
   virtual void publish_to(node_index node, const publication_ptr& event) = 0;
 };
 
-/// Raises fences in the store without blocking; one outcome for each, in order, once, on any thread.
-using fence_raiser = std::function<void(std::vector<fence>, std::function<void(std::vector<result<>>)>)>;
+/// Raises fences in the store without blocking. Tells how it went on any thread, for some at a time: each fence once,
+/// with its outcome.
+using fence_outcomes = std::vector<std::pair<fence, result<>>>;
+using fence_raiser = std::function<void(std::vector<fence>, std::function<void(fence_outcomes)>)>;
 
 struct node_services {
   node_index self;

@@ -60,11 +60,10 @@ class sim_cluster {
     node::parts parts{index, {}, nullptr, clock, *self.commits, *self.readers, true};
     parts.between = self.between.get();
     parts.raise_fences = [this](const std::vector<fence>& wanted, auto done) {
-      std::vector<result<>> outcomes;
-      if (rows->raise_fences(wanted))
-        outcomes.assign(wanted.size(), throng::done);
-      else
-        for (const auto& each : wanted) outcomes.push_back(rows->raise_fence(each));
+      const bool is_done = rows->raise_fences(wanted).ok();
+      fence_outcomes outcomes;
+      for (const auto& each : wanted)
+        outcomes.emplace_back(each, is_done ? result<>(throng::done) : rows->raise_fence(each));
       done(std::move(outcomes));
     };
     node::kinds kinds;

@@ -59,11 +59,10 @@ class town {
     node::parts parts{self.who.node, {}, nullptr, clock, *self.commits, *self.readers, true};
     parts.between = self.between.get();
     parts.raise_fences = [this](const std::vector<fence>& wanted, auto done) {
-      std::vector<result<>> outcomes;
-      if (rows->raise_fences(wanted))
-        outcomes.assign(wanted.size(), throng::done);
-      else
-        for (const auto& each : wanted) outcomes.push_back(rows->raise_fence(each));
+      const bool is_done = rows->raise_fences(wanted).ok();
+      fence_outcomes outcomes;
+      for (const auto& each : wanted)
+        outcomes.emplace_back(each, is_done ? result<>(throng::done) : rows->raise_fence(each));
       done(std::move(outcomes));
     };
     parts.on_link_state = [&self](const node_identity& peer, bool is_up) { self.agent->link_changed(peer, is_up); };
