@@ -18,7 +18,7 @@ inline constexpr std::size_t operator""_KiB(unsigned long long n) { return stati
 inline constexpr std::size_t operator""_MiB(unsigned long long n) { return static_cast<std::size_t>(n) << 20; }
 
 enum class storage_kind : std::uint8_t { sqlite, mysql };
-enum class topology_kind : std::uint8_t { embedded };
+enum class topology_kind : std::uint8_t { embedded, consul };
 enum class log_format : std::uint8_t { text, json };
 
 struct configuration {
@@ -81,8 +81,22 @@ struct configuration {
 
   struct topology_t {
     topology_kind kind = topology_kind::embedded;
+    std::string agents = "127.0.0.1:8500";  // of Consul, separated by commas
+    std::string token;
+    std::string prefix = "throng/";
     friend bool operator==(const topology_t&, const topology_t&) = default;
   } topology;
+
+  struct cluster_t {
+    std::string name = "throng";
+    std::size_t nodes_min = 1;
+    std::size_t weight = 100;
+    std::string certificate;  // PEM files; all empty: links aren't encrypted, which loopback only allows
+    std::string key;
+    std::string authority;
+    bool encrypts() const { return !certificate.empty(); }
+    friend bool operator==(const cluster_t&, const cluster_t&) = default;
+  } cluster;
 
   struct scheduler_t {
     std::size_t threads = 0;  // 0: one a core

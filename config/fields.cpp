@@ -51,7 +51,7 @@ std::vector<field> fields(configuration& c) {
 
     address("listen.client", c.listen.client, "Where clients come: HTTP API, websockets, web client. Use 0.0.0.0 to be reached from other machines."),
     address("listen.admin", c.listen.admin, "Where the shell, metrics and health checks come. Loopback unless you put something in front."),
-    address("listen.node", c.listen.node, "Where other nodes come. Loopback only: whoever reaches it owns the node."),
+    address("listen.node", c.listen.node, "Where other nodes come, and what they are told to come to. Beyond loopback only with cluster.certificate: whoever reaches it owns the node."),
 
     text("tls.certificate", c.tls.certificate, 0, path_chars_max, "PEM file with the certificate chain for the client port. Empty: plain HTTP, for use behind a proxy or on one machine."),
     text("tls.key", c.tls.key, 0, path_chars_max, "PEM file with the certificate's private key; goes with tls.certificate."),
@@ -88,7 +88,17 @@ std::vector<field> fields(configuration& c) {
     time("storage.mysql.ping_interval", c.storage.mysql.ping_interval, 10ms, 60s, "How often each server is looked at. Less: a dead primary is noticed sooner, for more queries."),
     count("storage.mysql.failures_to_act", c.storage.mysql.failures_to_act, 1, 100, "Looks that must fail in a row before a primary counts as dead. More: fewer needless failovers. Fewer: faster ones."),
 
-    choice("topology.kind", c.topology.kind, {"embedded"}, "Who says which node owns what. embedded: this node is alone and owns all."),
+    choice("topology.kind", c.topology.kind, {"embedded", "consul"}, "Who says which node owns what. embedded: this node is alone and owns all. consul: the nodes that share a Consul, a prefix and a store make one cluster."),
+    text("topology.agents", c.topology.agents, 1, 4'096, "Addresses of Consul's agents, separated by commas; the first that answers is asked. Only for consul, as the following."),
+    secret("topology.token", c.topology.token, 0, "Consul's ACL token; only from THRONG_TOPOLOGY_TOKEN, never in a file."),
+    text("topology.prefix", c.topology.prefix, 0, 128, "What is put before each key in Consul, ending with a slash, so that several clusters can share one."),
+
+    text("cluster.name", c.cluster.name, 1, 64, "Nodes of another name are refused, should one find its way here."),
+    count("cluster.nodes_min", c.cluster.nodes_min, 1, 1'000, "How many nodes must be there before a new cluster serves. More: the first ones needn't give away most of what they have just got. Later starts don't wait."),
+    count("cluster.weight", c.cluster.weight, 1, 1'000'000, "This node's share of the load, compared with that of the others."),
+    text("cluster.certificate", c.cluster.certificate, 0, path_chars_max, "PEM file with the certificate chain that this node shows to other nodes. Empty: links aren't encrypted, which is for one machine only."),
+    text("cluster.key", c.cluster.key, 0, path_chars_max, "PEM file with its private key; goes with cluster.certificate."),
+    text("cluster.authority", c.cluster.authority, 0, path_chars_max, "PEM file with the CA that signs the nodes' certificates and nothing else: who has one of it is a node."),
 
     count("scheduler.threads", c.scheduler.threads, 0, 1'024, "Threads that run actors; 0: one a core. More than cores only adds switching."),
 
@@ -171,6 +181,7 @@ std::string_view section_doc(std::string_view section) {
   if (section == "storage") return "What is kept, and the queue before it.";
   if (section == "storage.mysql") return "Only for storage.kind mysql.";
   if (section == "topology") return "Which nodes there are.";
+  if (section == "cluster") return "Only for topology.kind consul: the nodes among each other.";
   if (section == "scheduler") return "The threads that run actors.";
   if (section == "gateway") return "Connections of clients.";
   if (section == "sessions") return "Signed-in devices; a session outlives its socket.";

@@ -37,6 +37,15 @@ bool collide(const host_port& a, const host_port& b) {
   return a.port != 0 && a.port == b.port && (a.host == b.host || any(a) || any(b));
 }
 
+bool are_addresses(std::string_view list) {
+  while (true) {
+    const auto comma = list.find(',');
+    if (!parse_host_port(list.substr(0, comma))) return false;
+    if (comma == std::string_view::npos) return true;
+    list.remove_prefix(comma + 1);
+  }
+}
+
 bool is_identifier(std::string_view name) {
   return std::ranges::all_of(name, [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -65,7 +74,24 @@ std::optional<config_problem> validate(const configuration& c, const config_orig
           "different ports in listen.client and listen.node");
   require(!collide(c.listen.admin, c.listen.node), {"listen.node", "listen.admin"},
           "different ports in listen.admin and listen.node");
-  require(is_loopback(c.listen.node), {"listen.node"}, "a loopback address: nodes don't encrypt what they say yet");
+  require(is_loopback(c.listen.node) || c.cluster.encrypts(), {"listen.node"},
+          "a loopback address, or cluster.certificate to encrypt what nodes say");
+
+  const auto& n = c.cluster;
+  require(n.certificate.empty() == n.key.empty() && n.certificate.empty() == n.authority.empty(),
+          {"cluster.certificate", "cluster.key", "cluster.authority"},
+          "cluster.certificate, cluster.key and cluster.authority, or none of them");
+  for (const auto& [key, file] : {std::pair{"cluster.certificate", n.certificate}, std::pair{"cluster.key", n.key},
+                                  std::pair{"cluster.authority", n.authority}})
+    require(file.empty() || is_readable_file(file), {key}, "a file that can be read");
+  if (c.topology.kind == topology_kind::consul) {
+    require(c.storage.kind == storage_kind::mysql, {"topology.kind", "storage.kind"},
+            "storage.kind mysql with topology.kind consul: the nodes of a cluster share their store");
+    require(c.listen.node.host != "0.0.0.0" && c.listen.node.host != "::", {"listen.node"},
+            "an address that other nodes can connect to");
+    require(c.topology.prefix.empty() || c.topology.prefix.ends_with('/'), {"topology.prefix"}, "a slash at the end");
+    require(are_addresses(c.topology.agents), {"topology.agents"}, "HOST:PORT, or several of them with commas");
+  }
 
   require(c.tls.certificate.empty() == c.tls.key.empty(), {"tls.certificate", "tls.key"},
           "both tls.certificate and tls.key, or neither");

@@ -91,6 +91,16 @@ TEST_CASE("load: contradictions are refused where somebody wrote them") {
         ":1: listen.client: expected different ports in listen.client and listen.admin");
   CHECK(said("listen: {client: '127.0.0.1:0', admin: '127.0.0.1:0'}") == "loaded");
   CHECK(said("listen: {node: '0.0.0.0:8090'}").starts_with(":1: listen.node: expected a loopback address"));
+  CHECK(said("topology: {kind: consul}") ==
+        ":1: topology.kind: expected storage.kind mysql with topology.kind consul: the nodes of a cluster share their "
+        "store");
+  const std::string shared = "storage: {kind: mysql}\n";
+  CHECK(said(shared + "topology: {kind: consul}") == "loaded");
+  CHECK(said(shared + "topology: {kind: consul, agents: 'a:1,b'}").starts_with(":2: topology.agents: expected"));
+  CHECK(said(shared + "topology: {kind: consul, prefix: throng}").starts_with(":2: topology.prefix: expected"));
+  CHECK(said("cluster: {key: x.pem}").starts_with(":1: cluster.key: expected"));
+  CHECK(said("cluster: {certificate: no.pem, key: no.pem, authority: no.pem}")
+            .starts_with(":1: cluster.certificate: expected a file"));
   CHECK(said("tls: {certificate: x.pem}") ==
         ":1: tls.certificate: expected both tls.certificate and tls.key, or neither");
   CHECK(said("tls: {key: x.pem}") == ":1: tls.key: expected both tls.certificate and tls.key, or neither");
