@@ -208,6 +208,11 @@ void cluster_agent::expel(expulsion why) {
   is_expelled_ = true;
   hold_.reset();
   own_.reset();
+  {
+    std::lock_guard lock(mutex_);
+    has_left_ = true;
+  }
+  has_left_changed_.notify_all();
   log::warn("node {} is no member any more: {}", with_.self.name,
             why == expulsion::replaced ? "another process runs under its name" : "the others took it for dead");
   with_.on_expelled(why);

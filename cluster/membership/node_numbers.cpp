@@ -38,7 +38,7 @@ result<std::optional<known_start>> read(topology_store& topology, const std::str
   const auto node = document->root().find("node").as_int();
   const auto incarnation = document->root().find("incarnation").as_int();
   if (!node || !incarnation || *node < 1 || *node > node_number_max || *incarnation < 0)
-    return error{errc::invalid_json, (*entry)->key + " must have a node (1 to 4095) and an incarnation"};
+    return error{errc::invalid_json, (*entry)->key + " must have a node (1 to 1023) and an incarnation"};
   return std::optional(
       known_start{{{static_cast<std::uint16_t>(*node)}, static_cast<std::uint64_t>(*incarnation)}, (*entry)->version});
 }

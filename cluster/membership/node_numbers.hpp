@@ -21,8 +21,8 @@ struct node_start {
   friend bool operator==(const node_start&, const node_start&) = default;
 };
 
-/// Connection ids have room for so many.
-inline constexpr std::uint16_t node_number_max = 4095;
+/// Ids that nodes give out (actors/id_generator.hpp) have room for so many.
+inline constexpr std::uint16_t node_number_max = 1023;
 
 /// A start of `name`: its number (the smallest free one if it has none yet), and an incarnation above all before.
 /// Errors: those of the topology; errc::conflict if too many start at once (try again); errc::overloaded when all

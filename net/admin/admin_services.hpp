@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cluster/inspection.hpp"
+#include "cluster/membership/cluster_agent.hpp"
 #include "cluster/region.hpp"
 #include "net/admin/storage_admin.hpp"
 #include "net/api/api_server.hpp"
@@ -50,7 +51,10 @@ struct admin_services {
   std::chrono::milliseconds explain_patience{30'000};  // more than a call may take
   storage_admin* storage = nullptr;                    // what `shards` and the like show
   const shard_access* shards = nullptr;                // null: one store that isn't sharded
-  std::atomic<bool> is_ready{false};                   // false while it starts or drains
+  /// What this node knows of its cluster, and its links; none for a node that is alone. Any thread.
+  std::function<std::shared_ptr<const cluster_agent::view>()> membership{};
+  std::function<std::vector<links::view>()> link_views{};
+  std::atomic<bool> is_ready{false};  // false while it starts or drains
 };
 
 }  // namespace throng

@@ -7,6 +7,7 @@
 #include "actors/protocol.hpp"
 #include "config/log.hpp"
 #include "net/admin/reflect.hpp"
+#include "net/admin/shell_cluster.hpp"
 #include "net/admin/shell_reply.hpp"
 #include "net/admin/shell_storage.hpp"
 
@@ -139,6 +140,8 @@ void shell::help(const shell_words& words, io_loop&, answer reply) {
 }
 
 void shell::nodes(const shell_words&, io_loop&, answer reply) {
+  if (const auto cluster = services_.membership ? services_.membership() : nullptr)
+    return reply(table_reply(nodes_table(*cluster, services_.link_views())));
   const auto figures = services_.inspect.figures();
   const auto sockets = services_.sockets.figures();
   shell_table table{{"NODE", "STATE", "SLOTS", "ENTITIES", "CONNECTIONS", "VERSION"}, {}, {}};
@@ -148,16 +151,19 @@ void shell::nodes(const shell_words&, io_loop&, answer reply) {
 }
 
 void shell::slots(const shell_words& words, io_loop&, answer reply) {
-  services_.inspect.slots([limit = limit_of(words), node = services_.node, reply](std::vector<slot_view> views) {
-    std::sort(views.begin(), views.end(), [](const slot_view& a, const slot_view& b) { return a.slot < b.slot; });
-    shell_table table{{"SLOT", "OWNER", "EPOCH", "ENTITIES", "STREAMS", "MAILBOX"}, {}, {}};
-    for (const auto& each : views)
-      if (table.rows.size() < limit && (each.entities || each.streams))
-        table.rows.push_back({each.slot.value, node, each.epoch, each.entities, each.streams, each.mailbox});
-    table.note = std::to_string(slot_count) + " slots, all owned by " + node + "; " + std::to_string(views.size()) +
-                 " have been used since the start";
-    reply(table_reply(table));
-  });
+  const auto cluster = services_.membership ? services_.membership() : nullptr;
+  services_.inspect.slots(
+      [limit = limit_of(words), node = services_.node, cluster, reply](std::vector<slot_view> views) {
+        std::sort(views.begin(), views.end(), [](const slot_view& a, const slot_view& b) { return a.slot < b.slot; });
+        shell_table table{{"SLOT", "OWNER", "EPOCH", "ENTITIES", "STREAMS", "MAILBOX"}, {}, {}};
+        for (const auto& each : views)
+          if (table.rows.size() < limit && (each.entities || each.streams))
+            table.rows.push_back({each.slot.value, cluster ? owner_of(*cluster, each.slot) : node, each.epoch,
+                                  each.entities, each.streams, each.mailbox});
+        table.note = (cluster ? slots_summary(*cluster) : std::to_string(slot_count) + " slots, all owned by " + node) +
+                     "; " + std::to_string(views.size()) + " have been used on " + node + " since the start";
+        reply(table_reply(table));
+      });
 }
 
 void shell::ps(const shell_words& words, io_loop&, answer reply) {

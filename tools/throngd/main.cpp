@@ -2,10 +2,14 @@
 // throngd: one node. Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
+#include <deque>
 #include <future>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <pthread.h>
 #include <string>
 #include <thread>
@@ -60,6 +64,9 @@ std::atomic<bool> has_drained{false};
   ::_exit(exit_failed);
 }
 
+/// What the main thread waits for: a signal, or that the node is no member of its cluster any more.
+using process_event = std::variant<int, expulsion>;
+
 /// Takes the signals from the start on: the first while it starts ends the process, for nothing is served yet; the
 /// first after that is next() of the main thread; the one after that stops at once.
 class signal_thread {
@@ -73,25 +80,64 @@ class signal_thread {
         log::stop();
         ::_exit(exit_fine);
       }
-      first_.set_value(signal);
+      add(signal);
       sigwait(&signals, &signal);
       stop_at_once(node, signal);
     }).detach();
   }
   /// False: it is being ended already.
   bool serve() { return !is_serving_.exchange(true); }
-  int next() { return first_.get_future().get(); }
+  void add(process_event event) {
+    {
+      std::lock_guard lock(mutex_);
+      events_.push_back(event);
+    }
+    has_events_.notify_all();
+  }
+  process_event next() {
+    std::unique_lock lock(mutex_);
+    has_events_.wait(lock, [this] { return !events_.empty(); });
+    const auto event = events_.front();
+    events_.pop_front();
+    return event;
+  }
+  /// A signal that came meanwhile; the rest is of a life that is over.
+  std::optional<int> forget_all() {
+    std::lock_guard lock(mutex_);
+    std::optional<int> signal;
+    for (const auto& each : std::exchange(events_, {}))
+      if (const auto* is_signal = std::get_if<int>(&each)) signal = *is_signal;
+    return signal;
+  }
 
  private:
   std::atomic<bool> is_serving_{false};
-  std::promise<int> first_;
+  std::mutex mutex_;
+  std::condition_variable has_events_;
+  std::deque<process_event> events_;
 };
+
+constexpr std::chrono::seconds rebirth_pause{1};
+
+using process_ptr = std::unique_ptr<node_process>;
+
+/// The node's next life: everything new but its addresses. What is in the way then was not in the way before, and may
+/// pass. Null: a signal came.
+process_ptr be_born_again(const configuration& settings, signal_thread& events) {
+  while (true) {
+    if (events.forget_all()) return nullptr;
+    auto started = node_process::start(settings, THRONG_VERSION, [&](expulsion why) { events.add(why); });
+    if (started) return std::move(*started);
+    log::error("node {} could not start again: {}", settings.node, started.failure().detail);
+    std::this_thread::sleep_for(rebirth_pause);
+  }
+}
 
 int run(const configuration& settings, const std::string& file) {
   auto signals = block_signals();
   log::init(settings);
   static signal_thread taken(signals, settings.node);  // its thread outlives this function
-  auto started = node_process::start(settings, THRONG_VERSION);
+  auto started = node_process::start(settings, THRONG_VERSION, [](expulsion why) { taken.add(why); });
   if (!taken.serve()) ::pause();
   if (!started && started.code() == errc::invalid_arguments) {
     log::stop();
@@ -103,13 +149,28 @@ int run(const configuration& settings, const std::string& file) {
     log::stop();
     return exit_failed;
   }
-  auto& process = **started;
-  std::printf("%s\n", process.ready_line().c_str());
+  process_ptr process = std::move(*started);
+  std::printf("%s\n", process->ready_line().c_str());
   std::fflush(stdout);
 
-  const int signal = taken.next();
-  log::info("node {} drains: {}", settings.node, name_of(signal));
-  process.stop();
+  auto again = settings;
+  again.listen = process->listening();
+  while (process) {
+    const auto event = taken.next();
+    if (const auto* signal = std::get_if<int>(&event)) {
+      log::info("node {} drains: {}", settings.node, name_of(*signal));
+      process->stop();
+      break;
+    }
+    process->stop();
+    process.reset();
+    if (std::get<expulsion>(event) == expulsion::replaced) {
+      log::error("node {} ends: another process runs under its name", settings.node);
+      log::stop();
+      return exit_failed;
+    }
+    process = be_born_again(again, taken);
+  }
   has_drained = true;
   log::info("node {} has stopped", settings.node);
   log::stop();

@@ -33,7 +33,7 @@ constexpr std::chrono::seconds outcome_patience{10};
 
 class mysql_storage final : public node_storage {
  public:
-  explicit mysql_storage(const configuration& settings) : settings_(settings) {}
+  mysql_storage(const configuration& settings, topology_store* topology) : settings_(settings), topology_(topology) {}
   ~mysql_storage() override { mysql_storage::stop(); }
 
   result<> begin() {
@@ -48,13 +48,14 @@ class mysql_storage final : public node_storage {
     auto found = settings_.storage.mysql.vtgate ? find_vtgate() : find_servers();
     if (!found) return found;
     if (auto known = check_accounts(); !known) return known;
-    auto admin = make_mysql_admin(settings_, topology_.get(), *directory_);
+    auto admin = make_mysql_admin(settings_, settings_.storage.mysql.vtgate ? nullptr : topology_, *directory_);
     if (!admin) return admin.failure();
     admin_ = std::move(*admin);
     return start_storage();
   }
 
   store& rows() override { return storage_->whole(); }
+  std::string shard_of(slot_id slot) const override { return directory_->current()->of(routes_.of_slot(slot)).name(); }
   commit_queue& commits() override { return storage_->commits(); }
   reader_pool& reads() override { return storage_->reads(); }
   const shard_access* shards() const override { return access_.get(); }
@@ -95,9 +96,12 @@ class mysql_storage final : public node_storage {
   }
 
   result<> find_servers() {
-    auto topology = open_embedded_topology(settings_.data_path("topology.db"));
-    if (!topology) return topology.failure();
-    topology_ = std::move(*topology);
+    if (!topology_) {
+      auto topology = open_embedded_topology(settings_.data_path("topology.db"));
+      if (!topology) return topology.failure();
+      own_topology_ = std::move(*topology);
+      topology_ = own_topology_.get();
+    }
     auto directory = open_shard_directory(*topology_, settings_.storage.mysql.database, settings_.storage.mysql.shards);
     if (!directory) {
       auto failed = directory.failure();
@@ -165,7 +169,8 @@ class mysql_storage final : public node_storage {
   bool is_stopped_ = false;
 
   // In the order in which they stand on each other.
-  std::unique_ptr<topology_store> topology_;  // null with a vtgate
+  std::unique_ptr<topology_store> own_topology_;  // of a node that is alone
+  topology_store* topology_;                      // null with a vtgate, unless there is a cluster
   std::unique_ptr<shard_directory> directory_;
   std::unique_ptr<mysql_admin> admin_;
   std::unique_ptr<sharded_storage> storage_;
@@ -174,8 +179,8 @@ class mysql_storage final : public node_storage {
 
 }  // namespace
 
-result<std::unique_ptr<node_storage>> open_mysql_storage(const configuration& settings) {
-  auto made = std::make_unique<mysql_storage>(settings);
+result<std::unique_ptr<node_storage>> open_mysql_storage(const configuration& settings, topology_store* topology) {
+  auto made = std::make_unique<mysql_storage>(settings, topology);
   if (auto begun = made->begin(); !begun) return begun.failure();
   return std::unique_ptr<node_storage>(std::move(made));
 }

@@ -24,6 +24,7 @@
 #include "net/transport/server.hpp"
 #include "storage/retention.hpp"
 #include "tools/throngd/metrics.hpp"
+#include "tools/throngd/node_cluster.hpp"
 #include "tools/throngd/node_storage.hpp"
 #include "tools/throngd/options.hpp"
 
@@ -31,7 +32,8 @@ namespace throng {
 
 namespace {
 
-constexpr node_index this_node{1};
+constexpr node_index lone_node{1};
+constexpr std::chrono::milliseconds readiness_period{50};
 constexpr std::size_t cached_tokens_max = 100'000;
 constexpr std::chrono::seconds cached_token_ttl{60};
 constexpr std::chrono::milliseconds least_grace{500};  // for requests under way, however long the websockets took
@@ -83,8 +85,8 @@ node::kinds placed_kinds(const configuration& settings, std::shared_ptr<id_gener
 
 class live_process final : public node_process {
  public:
-  live_process(const configuration& settings, std::string version)
-      : settings_(settings), version_(std::move(version)) {}
+  live_process(const configuration& settings, std::string version, std::function<void(expulsion)> on_expelled)
+      : settings_(settings), version_(std::move(version)), on_expelled_(std::move(on_expelled)) {}
   ~live_process() override { live_process::stop(); }
 
   result<> begin() {
@@ -93,28 +95,39 @@ class live_process final : public node_process {
     std::filesystem::create_directories(settings_.data, failed);
     if (failed) return error{errc::unavailable, "the data folder " + settings_.data + ": " + failed.message()};
     if (auto token = read_admin_token(); !token) return token.failure();
-    auto opened = node_storage::open(settings_);
+    if (settings_.topology.kind == topology_kind::consul) {
+      auto joining = node_cluster::open(settings_);
+      if (!joining) return joining.failure();
+      cluster_ = std::move(*joining);
+    }
+    auto opened = node_storage::open(settings_, cluster_ ? &cluster_->topology() : nullptr);
     if (!opened) return opened.failure();
     storage_ = std::move(*opened);
-    if (auto taken = take_slots(); !taken) return taken.failure();
+    if (!cluster_)
+      if (auto taken = take_slots(); !taken) return taken.failure();
     put_together();
     return listen();
   }
 
   std::string ready_line() const override { return ready_line_; }
+  configuration::listen_t listening() const override { return listening_; }
 
   void stop() override {
     if (is_stopped_) return;
     is_stopped_ = true;
+    has_begun_to_stop_.store(true);
     if (admin_) admin_->is_ready.store(false);
+    if (cluster_) cluster_->start_leaving();
     if (sockets_) {
       sockets_->stop_accepting();
       const auto until = system_time().now() + settings_.gateway.drain_timeout;
       if (gateway_) drain_websockets(until);
+      if (cluster_) cluster_->leave(until);
       const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - system_time().now());
       sockets_->stop(std::max(rest, least_grace));
     }
     if (admin_server_) admin_server_->stop();
+    if (cluster_) cluster_->end();
     if (node_) node_->stop();
     if (storage_) storage_->stop();
     node_.reset();
@@ -144,8 +157,8 @@ class live_process final : public node_process {
     auto& rows = storage_->rows();
     auto fences = rows.fences();
     if (!fences) return fences.failure();
-    auto table = std::make_shared<slot_table>(slot_table::single_node(this_node, *fences));
-    if (auto raised = rows.raise_fences(table->fences_of(this_node)); !raised) return raised.failure();
+    auto table = std::make_shared<slot_table>(slot_table::single_node(lone_node, *fences));
+    if (auto raised = rows.raise_fences(table->fences_of(lone_node)); !raised) return raised.failure();
     table_ = std::move(table);
     return done;
   }
@@ -154,14 +167,16 @@ class live_process final : public node_process {
     auto& commits = storage_->commits();
     auto& readers = storage_->reads();
     retention_ = std::make_unique<retention>(commits, retention_options_of(settings_), std::random_device{}());
-    ids_ = std::make_shared<id_generator>(this_node, system_time(), std::random_device{}());
-    node::parts parts{this_node, node_options_of(settings_), table_, system_time(), commits, readers, false};
+    const auto self = cluster_ ? cluster_->number() : lone_node;
+    ids_ = std::make_shared<id_generator>(self, system_time(), std::random_device{}());
+    node::parts parts{self, node_options_of(settings_), table_, system_time(), commits, readers, false};
+    if (cluster_) cluster_->add_to(parts, *storage_);
     node_ = node::start(std::move(parts), placed_kinds(settings_, ids_));
     sockets_ = std::make_unique<server>(transport_options_of(settings_));
 
     std::vector<io_loop*> loops;
     for (std::size_t i = 0; i < sockets_->loop_count(); ++i) loops.push_back(&sockets_->loop(i));
-    gateway_ = std::make_unique<gateway>(this_node, node_->door(), loops, gateway_options_of(settings_));
+    gateway_ = std::make_unique<gateway>(self, node_->door(), loops, gateway_options_of(settings_));
 
     tokens_ = std::make_unique<authenticator>(readers, admin_token_, cached_tokens_max, cached_token_ttl);
     rates_ = std::make_unique<shared_rate_limiter>(api_options_of(settings_).rates);
@@ -185,6 +200,7 @@ class live_process final : public node_process {
     admin_->more_metrics = [this] {
       auto all = gateway_and_api_metrics(gateway_->figures(), *api_);
       for (auto& each : storage_->metrics()) all.push_back(std::move(each));
+      if (cluster_) cluster_->add_metrics(all);
       all.push_back({"cached_tokens",
                      "Tokens whose owner is known without asking the store",
                      false,
@@ -197,6 +213,10 @@ class live_process final : public node_process {
                      static_cast<double>(trimmed_events_.load())});
       return all;
     };
+    if (cluster_) {
+      admin_->membership = [this] { return cluster_->membership(); };
+      admin_->link_views = [this] { return cluster_->link_views(); };
+    }
     admin_->streams = [this](std::function<void(std::vector<stream_view>)> show) {
       gateway_->streams([show = std::move(show)](std::vector<gateway_stream> streams) {
         std::vector<stream_view> views;
@@ -213,16 +233,33 @@ class live_process final : public node_process {
     // Its own small bound, so that operators get in while clients have used theirs up.
     auto admin_address = sockets_->listen({settings_.listen.admin, admin_server_->handler(), nullptr, 100});
     if (!admin_address) return admin_address.failure();
-    auto reserved = reserved_port::reserve(settings_.listen.node);
-    if (!reserved) return reserved.failure();
-    node_port_ = std::move(*reserved);
+    const auto client_url = url_of(tls_ ? "https" : "http", *client_address);
+    listening_ = {*client_address, *admin_address, {}};
+    if (cluster_) {
+      const auto& public_url = settings_.gateway.public_url;
+      cluster_->join(*node_, *storage_, {public_url.empty() ? client_url : public_url, to_text(*admin_address)},
+                     on_expelled_);
+      listening_.node = *parse_host_port(cluster_->address());
+      sockets_->loop(0).post_always([this] { await_membership(); });
+    } else {
+      auto reserved = reserved_port::reserve(settings_.listen.node);
+      if (!reserved) return reserved.failure();
+      node_port_ = std::move(*reserved);
+      listening_.node = node_port_->address();
+      admin_->is_ready.store(true);
+    }
 
     sockets_->loop(0).post_always([this] { keep_house(); });
-    admin_->is_ready.store(true);
-    ready_line_ = "ready node=" + settings_.node + " client=" + url_of(tls_ ? "https" : "http", *client_address) +
-                  " admin=" + url_of("http", *admin_address) + " cluster=" + to_text(node_port_->address());
+    ready_line_ = "ready node=" + settings_.node + " client=" + client_url +
+                  " admin=" + url_of("http", *admin_address) + " cluster=" + to_text(listening_.node);
     log::info("node {} serves clients at {}", settings_.node, to_text(*client_address));
     return done;
+  }
+
+  void await_membership() {
+    if (has_begun_to_stop_.load()) return;
+    if (cluster_->serves()) return admin_->is_ready.store(true);
+    sockets_->loop(0).after(readiness_period, [this] { await_membership(); });
   }
 
   /// Once a second, on the first io loop.
@@ -251,11 +288,15 @@ class live_process final : public node_process {
   const std::string version_;
   std::string admin_token_;
   std::string ready_line_;
+  const std::function<void(expulsion)> on_expelled_;
+  configuration::listen_t listening_;
   bool is_stopped_ = false;
+  std::atomic<bool> has_begun_to_stop_{false};
   std::atomic<std::uint64_t> trimmed_events_{0};
   std::shared_ptr<tls_context> tls_;  // null: plain HTTP
 
   // In the order in which they stand on each other.
+  std::unique_ptr<node_cluster> cluster_;  // null: the node is alone
   std::unique_ptr<node_storage> storage_;
   std::shared_ptr<const slot_table> table_;
   std::unique_ptr<retention> retention_;
@@ -274,8 +315,9 @@ class live_process final : public node_process {
 
 }  // namespace
 
-result<std::unique_ptr<node_process>> node_process::start(const configuration& settings, std::string version) {
-  auto made = std::make_unique<live_process>(settings, std::move(version));
+result<std::unique_ptr<node_process>> node_process::start(const configuration& settings, std::string version,
+                                                          std::function<void(expulsion)> on_expelled) {
+  auto made = std::make_unique<live_process>(settings, std::move(version), std::move(on_expelled));
   if (auto begun = made->begin(); !begun) return begun.failure();
   return std::unique_ptr<node_process>(std::move(made));
 }

@@ -7,12 +7,12 @@
 
 namespace throng {
 
-result<std::unique_ptr<node_storage>> node_storage::open(const configuration& settings) {
+result<std::unique_ptr<node_storage>> node_storage::open(const configuration& settings, topology_store* topology) {
   switch (settings.storage.kind) {
     case storage_kind::sqlite:
       break;
     case storage_kind::mysql:
-      return open_mysql_storage(settings);
+      return open_mysql_storage(settings, topology);
   }
   return open_sqlite_storage(settings);
 }

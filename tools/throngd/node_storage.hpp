@@ -17,6 +17,7 @@
 #include "storage/commit_queue.hpp"
 #include "storage/reader_pool.hpp"
 #include "storage/store.hpp"
+#include "storage/topology/topology_store.hpp"
 
 namespace throng {
 
@@ -24,11 +25,14 @@ class node_storage {
  public:
   /// Blocks until the store can be used: shards that are away are waited for as long as the configuration says. Errors:
   /// errc::invalid_arguments, starting with the key, for what is wrong in the configuration; else what was in the way.
-  static result<std::unique_ptr<node_storage>> open(const configuration& settings);
+  /// `topology` is the cluster's, and outlives the storage; null for a node that is alone.
+  static result<std::unique_ptr<node_storage>> open(const configuration& settings, topology_store* topology);
   virtual ~node_storage() = default;
 
-  /// The rows as one blocking store, for the fences at the start.
+  /// The rows as one blocking store, for fences.
   virtual store& rows() = 0;
+  /// The name of what keeps the slot's rows. Any thread.
+  virtual std::string shard_of(slot_id slot) const = 0;
   virtual commit_queue& commits() = 0;
   virtual reader_pool& reads() = 0;
   virtual const shard_access* shards() const = 0;  // null: one store that isn't sharded
@@ -48,6 +52,6 @@ std::optional<std::string> find_storage_mistake(const configuration& settings, c
 
 // One for each kind of store.
 result<std::unique_ptr<node_storage>> open_sqlite_storage(const configuration& settings);
-result<std::unique_ptr<node_storage>> open_mysql_storage(const configuration& settings);
+result<std::unique_ptr<node_storage>> open_mysql_storage(const configuration& settings, topology_store* topology);
 
 }  // namespace throng

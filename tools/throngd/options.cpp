@@ -15,6 +15,28 @@ node_options node_options_of(const configuration& settings) {
   return options;
 }
 
+consul_options consul_options_of(const configuration& settings) {
+  consul_options options;
+  options.agents.clear();
+  std::string_view left = settings.topology.agents;
+  while (!left.empty()) {
+    const auto comma = left.find(',');
+    options.agents.emplace_back(left.substr(0, comma));
+    left.remove_prefix(comma == std::string_view::npos ? left.size() : comma + 1);
+  }
+  options.token = settings.topology.token;
+  return options;
+}
+
+caf_links_options links_options_of(const configuration& settings) {
+  caf_links_options options;
+  options.cluster = settings.cluster.name;
+  options.listen = to_text(settings.listen.node);
+  if (settings.cluster.encrypts())
+    options.tls = tls_files{settings.cluster.certificate, settings.cluster.key, settings.cluster.authority};
+  return options;
+}
+
 transport_options transport_options_of(const configuration& settings) {
   const auto& gateway = settings.gateway;
   transport_options options;

@@ -9,6 +9,8 @@
 #include "actors/session/session.hpp"
 #include "actors/user/user.hpp"
 #include "actors/workspace/workspace.hpp"
+#include "cluster/consul_client.hpp"
+#include "cluster/link/caf_links.hpp"
 #include "cluster/node_services.hpp"
 #include "config/configuration.hpp"
 #include "net/api/api_options.hpp"
@@ -24,6 +26,8 @@
 namespace throng {
 
 node_options node_options_of(const configuration& settings);
+consul_options consul_options_of(const configuration& settings);
+caf_links_options links_options_of(const configuration& settings);  // without self
 transport_options transport_options_of(const configuration& settings);
 api_options api_options_of(const configuration& settings);
 commit_queue::limits commit_limits_of(const configuration& settings);

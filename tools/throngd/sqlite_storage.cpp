@@ -97,6 +97,7 @@ class sqlite_storage final : public node_storage {
   ~sqlite_storage() override { sqlite_storage::stop(); }
 
   store& rows() override { return rows_; }
+  std::string shard_of(slot_id) const override { return {}; }
   commit_queue& commits() override { return *commits_; }
   reader_pool& reads() override { return *readers_; }
   const shard_access* shards() const override { return nullptr; }

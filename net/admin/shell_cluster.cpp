@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/admin/shell_cluster.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace throng {
+
+namespace {
+
+std::string name_of(const cluster_agent::view& now, node_index node) {
+  if (node.value == 0) return "nobody";
+  for (const auto& each : now.facts.members)
+    if (each.who.node == node) return each.who.name;
+  return "number " + std::to_string(node.value) + ", which is gone";
+}
+
+std::string state_of(const cluster_agent::view& now, const node_record& member) {
+  if (is_unreachable(now.facts, member.who.node)) return "unreachable";
+  if (member.is_draining) return "draining";
+  if (!now.facts.table || member.applied < now.facts.table->version() || member.moving > 0) return "moving";
+  return "settled";
+}
+
+std::string milliseconds_of(std::chrono::microseconds time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f ms", static_cast<double>(time.count()) / 1000);
+  return text;
+}
+
+}  // namespace
+
+shell_table nodes_table(const cluster_agent::view& now, const std::vector<links::view>& links) {
+  shell_table table{{"NODE", "NUMBER", "STATE", "SLOTS", "MOVING", "LINK", "ROUND TRIP", "CLIENTS"}, {}, {}};
+  for (const auto& each : now.facts.members) {
+    std::string link = "self", round_trip;
+    if (each.who.node != now.self.node) {
+      const auto found = std::ranges::find(links, each.who.node, [](const auto& view) { return view.peer.node; });
+      link = found != links.end() && found->is_up ? "up" : "down";
+      if (link == "up") round_trip = milliseconds_of(found->round_trip);
+    }
+    table.rows.push_back({each.who.name, each.who.node.value, state_of(now, each),
+                          now.facts.table ? now.facts.table->owned_by(each.who.node) : 0, each.moving, link, round_trip,
+                          each.who.client_url});
+  }
+  table.note = now.facts.lead.leader.empty()
+                   ? "nobody coordinates"
+                   : now.facts.lead.leader + " coordinates (term " + std::to_string(now.facts.lead.term) + ")";
+  if (!now.is_member) table.note += "; " + now.self.name + ", which tells this, is no member now";
+  return table;
+}
+
+std::string owner_of(const cluster_agent::view& now, slot_id slot) {
+  return now.facts.table ? name_of(now, now.facts.table->owner_of(slot).node) : "nobody";
+}
+
+std::string slots_summary(const cluster_agent::view& now) {
+  if (!now.facts.table) return "there is no slot table yet";
+  std::string text = std::to_string(slot_count) + " slots";
+  const char* before = ": ";
+  for (const auto& each : now.facts.members) {
+    text += before + each.who.name + " " + std::to_string(now.facts.table->owned_by(each.who.node));
+    before = ", ";
+  }
+  return text + "; table " + std::to_string(now.facts.table->version());
+}
+
+}  // namespace throng
