@@ -30,6 +30,15 @@ void run_patiently(const reshard_context& context, mysql::connection& db, std::s
 /// A second at most for a table's metadata lock: as long as we wait for it, nobody else gets it.
 void wait_shortly(mysql::connection& db) { db.run("SET SESSION lock_wait_timeout=1"); }
 
+constexpr int er_trigger_missing = 1360;
+
+/// Only in a shard that is being filled, so never in one that serves. One statement: whatever happens to this process,
+/// a pause of an hour too, nothing comes between the look and the deed.
+void run_where_unused(mysql::connection& db, const std::string& sql) {
+  db.run("BEGIN NOT ATOMIC IF EXISTS(SELECT 1 FROM shard_guard WHERE id=0 AND state=2) THEN " + sql +
+         "; ELSE SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT='the shard serves: its rows are not deleted'; END IF; END");
+}
+
 void make_database(const reshard_context& context, const key_range& shard) {
   auto without = context;
   without.admin.database.clear();
@@ -79,10 +88,23 @@ void remove_journal(const reshard_context& context, const key_range& shard, mill
 
 void empty_shard(const reshard_context& context, const key_range& shard) {
   auto db = connect_primary(context, shard);
-  for (const auto& table : mysql::sharded_tables()) db->run("TRUNCATE TABLE " + std::string(table.name));
+  for (const auto& table : mysql::sharded_tables()) run_where_unused(*db, "TRUNCATE TABLE " + std::string(table.name));
   // The guard row stays, as nobody's: a node that has slept through all this must not take the shard for a new one. So
   // does what writers left, for one that still wants to know what became of its last batch.
-  db->run("UPDATE shard_guard SET shard='', state=2, generation=generation+1");
+  run_where_unused(*db, "UPDATE shard_guard SET shard='', generation=generation+1");
+}
+
+void check_journal(const reshard_context& context, const key_range& shard) {
+  auto db = connect_primary(context, shard);
+  const auto there = db->number(
+      "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA=DATABASE() AND TRIGGER_NAME LIKE"
+      " 'reshard\\_%' AND ACTION_STATEMENT LIKE '%reshard_journal%'");
+  std::size_t wanted = 0;
+  for (const auto& table : mysql::sharded_tables()) wanted += reshard_sql::journal_triggers(table).size();
+  if (there < wanted)
+    throw mysql::failure(er_trigger_missing, "shard " + db->shard() + " has " + std::to_string(there) + " of " +
+                                                 std::to_string(wanted) +
+                                                 " journal triggers: changes may be missing, cancel and start again");
 }
 
 void clear_target(const reshard_context& context, const key_range& shard, milliseconds at_most) {

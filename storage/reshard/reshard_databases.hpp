@@ -14,7 +14,10 @@ result<> prepare_target(const reshard_context& context, const key_range& shard);
 /// for a second at most: then the writers go first, and it is tried again until `at_most` is over.
 void install_journal(const reshard_context& context, const key_range& shard, std::chrono::milliseconds at_most);
 void remove_journal(const reshard_context& context, const key_range& shard, std::chrono::milliseconds at_most);
-/// Empties the sharded tables; the server can take another shard then. REQUIRES: it doesn't serve.
+/// That every change is noted: all triggers are there. Somebody else's change of a table may have taken them along.
+void check_journal(const reshard_context& context, const key_range& shard);
+/// Empties the sharded tables; the server can take another shard then. Throws failure of a shard that serves: whoever
+/// calls this may have been asleep since he was told to.
 void empty_shard(const reshard_context& context, const key_range& shard);
 /// Empties a target that install_journal() was run on, and removes the journal. Leaves others alone: what a target was
 /// refused for is not ours to delete.

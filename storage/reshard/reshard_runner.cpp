@@ -574,6 +574,7 @@ void reshard_runner::perform_switch(verb what) {
                                  " is too far behind: " + std::to_string(now.entries_waiting) + " changes wait, and " +
                                  std::to_string(options_.lag_max) + " may");
   }
+  for (const auto& shard : record_->from()) check_journal(context_, shard);
   context_.step("switch.recording");
   enter(is_reverse ? reshard_phase::reversing : reshard_phase::switching, is_reverse ? "reverse" : "switch");
   try {
