@@ -1,27 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/tls_gate.hpp"
 
-#include <array>
 #include <atomic>
 #include <charconv>
-#include <fstream>
 #include <list>
 #include <thread>
 #include <utility>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/connect.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/connect_pair.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/ssl.hpp>
-#include <boost/asio/ssl/impl/src.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -31,14 +24,10 @@
 namespace throng {
 
 namespace asio = boost::asio;
-namespace ssl = asio::ssl;
 using asio::ip::tcp;
 using boost::system::error_code;
-using local_socket = asio::local::stream_protocol::socket;
 
 namespace {
-
-constexpr std::size_t pump_bytes = 64u << 10;
 
 auto into(error_code& failed) { return asio::redirect_error(asio::use_awaitable, failed); }
 
@@ -51,33 +40,6 @@ std::optional<std::pair<std::string, std::uint16_t>> split(std::string_view addr
   const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
   if (failed != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
   return std::pair{std::string(host), port};
-}
-
-/// OpenSSL's own message for a missing file doesn't name it.
-result<> check_readable(const std::string& file) {
-  if (std::ifstream(file).good()) return done;
-  return error{errc::invalid_arguments, "can't read " + (file.empty() ? "a file without a name" : file)};
-}
-
-result<> prepare(ssl::context& context, const tls_files& files) {
-  for (const auto* file : {&files.certificate, &files.key, &files.authority})
-    if (auto readable = check_readable(*file); !readable) return readable;
-  SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_3_VERSION);
-  SSL_CTX_set_num_tickets(context.native_handle(), 0);  // links last; nobody comes back for a ticket
-  SSL_CTX_set_session_cache_mode(context.native_handle(), SSL_SESS_CACHE_OFF);
-  error_code failed;
-  auto complain = [&](const std::string& file) {
-    return error{errc::invalid_arguments, file + " can't be used for TLS between nodes: " + failed.message()};
-  };
-  context.set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert, failed);
-  if (failed) return complain("this setting");
-  context.load_verify_file(files.authority, failed);
-  if (failed) return complain(files.authority);
-  context.use_certificate_chain_file(files.certificate, failed);
-  if (failed) return complain(files.certificate);
-  context.use_private_key_file(files.key, ssl::context::pem, failed);
-  if (failed) return complain(files.key);
-  return done;
 }
 
 /// A connection and its TLS, if it has any, until it is handed over.
@@ -97,29 +59,56 @@ struct wire {
     });
   }
 
+  tls_session tls;
   tcp::socket socket;
-  std::optional<ssl::stream<tcp::socket&>> tls;
   asio::steady_timer deadline;
   bool is_done = false, is_late = false;
 };
 using wire_ptr = std::shared_ptr<wire>;
 
-asio::awaitable<bool> write_all(wire& to, const std::string& bytes) {
+/// Repeats a step of TLS until it moves something, or fails.
+template <class Step>
+asio::awaitable<bool> repeat(wire& over, Step step) {
+  for (error_code failed; !failed;) {
+    const auto outcome = step();
+    if (outcome == tls_session::step::moved) co_return true;
+    if (outcome == tls_session::step::failed) co_return false;
+    const auto direction = outcome == tls_session::step::wants_read ? tcp::socket::wait_read : tcp::socket::wait_write;
+    co_await over.socket.async_wait(direction, into(failed));
+  }
+  co_return false;
+}
+
+asio::awaitable<bool> shake_hands(wire& over) {
+  return repeat(over, [&over] { return over.tls.shake_hands(); });
+}
+
+asio::awaitable<bool> write_all(wire& to, std::string bytes) {
   error_code failed;
-  if (to.tls)
-    co_await asio::async_write(*to.tls, asio::buffer(bytes), into(failed));
-  else
+  if (!to.tls) {
     co_await asio::async_write(to.socket, asio::buffer(bytes), into(failed));
-  co_return !failed;
+    co_return !failed;
+  }
+  for (std::size_t done = 0, moved = 0; done < bytes.size(); done += moved) {
+    const bool was_moved =
+        co_await repeat(to, [&] { return to.tls.write(bytes.data() + done, bytes.size() - done, moved); });
+    if (!was_moved) co_return false;
+  }
+  co_return true;
 }
 
 asio::awaitable<bool> read_exactly(wire& from, std::string& bytes) {
   error_code failed;
-  if (from.tls)
-    co_await asio::async_read(*from.tls, asio::buffer(bytes), into(failed));
-  else
+  if (!from.tls) {
     co_await asio::async_read(from.socket, asio::buffer(bytes), into(failed));
-  co_return !failed;
+    co_return !failed;
+  }
+  for (std::size_t done = 0, moved = 0; done < bytes.size(); done += moved) {
+    const bool was_moved =
+        co_await repeat(from, [&] { return from.tls.read(bytes.data() + done, bytes.size() - done, moved); });
+    if (!was_moved) co_return false;
+  }
+  co_return true;
 }
 
 /// The body of what the other end says first. Nothing if it is no greeting, or doesn't come.
@@ -132,28 +121,6 @@ asio::awaitable<std::optional<std::string>> read_greeting(wire& from) {
   const bool has_body = co_await read_exactly(from, body);
   if (!has_body) co_return std::nullopt;
   co_return body;
-}
-
-/// The two ends between which the gate copies.
-struct tunnel {
-  tunnel(wire_ptr outside, asio::io_context& io) : outer(std::move(outside)), inner(io) {}
-  void close() {
-    error_code ignored;
-    outer->close();
-    (void)inner.close(ignored);
-  }
-  wire_ptr outer;
-  local_socket inner;
-};
-
-template <class From, class To>
-asio::awaitable<void> pump(std::shared_ptr<tunnel> through, From& from, To& to) {
-  std::vector<char> buffer(pump_bytes);
-  for (error_code failed; !failed;) {
-    const auto size = co_await from.async_read_some(asio::buffer(buffer), into(failed));
-    if (!failed) co_await asio::async_write(to, asio::buffer(buffer.data(), size), into(failed));
-  }
-  through->close();
 }
 
 }  // namespace
@@ -171,10 +138,9 @@ class tls_gate::impl {
     if (!host.is_loopback() && !options_.tls)
       return error{errc::invalid_arguments, "links beyond loopback need TLS files: " + options_.listen};
     if (options_.tls) {
-      server_.emplace(ssl::context::tls_server);
-      client_.emplace(ssl::context::tls_client);
-      for (auto* context : {&*server_, &*client_})
-        if (auto prepared = prepare(*context, *options_.tls); !prepared) return prepared;
+      auto identity = tls_identity::load(*options_.tls);
+      if (!identity) return identity.failure();
+      identity_ = std::move(*identity);
     }
     const tcp::endpoint endpoint(host, address->second);
     acceptor_.open(endpoint.protocol(), failed);
@@ -188,8 +154,7 @@ class tls_gate::impl {
     return done;
   }
 
-  void dial(const std::string& address, const link_greeting& greeting,
-            std::function<void(result<unique_socket>)> tell) {
+  void dial(const std::string& address, const link_greeting& greeting, std::function<void(result<peer_socket>)> tell) {
     asio::post(io_, [=, this]() mutable { spawn(dial_one(address, greeting, std::move(tell))); });
   }
 
@@ -250,15 +215,15 @@ class tls_gate::impl {
   asio::awaitable<void> receive(wire_ptr line) {
     prepare_socket(line->socket);
     line->close_after(options_.handshake_deadline, line);
-    error_code failed;
-    if (server_) {
-      line->tls.emplace(line->socket, *server_);
-      co_await line->tls->async_handshake(ssl::stream_base::server, into(failed));
+    bool is_sound = true;
+    if (identity_) {
+      line->tls = identity_->begin(line->socket.native_handle(), false);
+      is_sound = line->tls && co_await shake_hands(*line);
     }
     std::optional<std::string> body;
-    if (!failed) body = co_await read_greeting(*line);
+    if (is_sound) body = co_await read_greeting(*line);
     const auto greeting = body ? decode_greeting(*body) : std::nullopt;
-    bool is_sound = greeting.has_value();
+    is_sound = greeting.has_value();
     std::string why;
     if (is_sound) {
       why = events_.judge(*greeting);
@@ -278,7 +243,7 @@ class tls_gate::impl {
   }
 
   asio::awaitable<void> dial_one(std::string address, link_greeting greeting,
-                                 std::function<void(result<unique_socket>)> tell) {
+                                 std::function<void(result<peer_socket>)> tell) {
     auto line = std::make_shared<wire>(io_);
     line->close_after(options_.handshake_deadline, line);
     std::string trouble = co_await connect(*line, address);
@@ -313,15 +278,15 @@ class tls_gate::impl {
       if (failed || found.empty()) co_return "its name can't be resolved";
       endpoint = found.begin()->endpoint();
     }
-    if (!client_ && !endpoint.address().is_loopback()) co_return "it is beyond loopback, and there are no TLS files";
+    if (!identity_ && !endpoint.address().is_loopback()) co_return "it is beyond loopback, and there are no TLS files";
     if (line.is_late) co_return "no answer in time";
     co_await line.socket.async_connect(endpoint, into(failed));
     if (failed) co_return failed.message();
     prepare_socket(line.socket);
-    if (client_) {
-      line.tls.emplace(line.socket, *client_);
-      co_await line.tls->async_handshake(ssl::stream_base::client, into(failed));
-      if (failed) co_return "TLS: " + failed.message();
+    if (identity_) {
+      line.tls = identity_->begin(line.socket.native_handle(), true);
+      const bool is_trusted = line.tls && co_await shake_hands(line);
+      if (!is_trusted) co_return "TLS: " + line.tls.trouble();
     }
     co_return std::string();
   }
@@ -329,31 +294,19 @@ class tls_gate::impl {
   static void prepare_socket(tcp::socket& socket) {
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
+    socket.native_non_blocking(true, ignored);
   }
 
-  unique_socket hand_over(const wire_ptr& line) {
+  peer_socket hand_over(const wire_ptr& line) {
     error_code failed;
-    if (!line->tls) {
-      const int socket = line->socket.release(failed);
-      return failed ? unique_socket() : unique_socket(socket);
-    }
-    auto through = std::make_shared<tunnel>(line, io_);
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return unique_socket();
-    unique_socket for_basp(ends[0]);
-    through->inner.assign(asio::local::stream_protocol(), ends[1], failed);
-    if (failed) {
-      ::close(ends[1]);
-      return unique_socket();
-    }
-    spawn(pump(through, *line->tls, through->inner));
-    spawn(pump(through, through->inner, *line->tls));
-    return for_basp;
+    const int socket = line->socket.release(failed);
+    if (failed) return {};
+    return {std::move(line->tls), unique_socket(socket)};
   }
 
   const options options_;
   const events events_;
-  std::optional<ssl::context> server_, client_;
+  std::unique_ptr<tls_identity> identity_;
   std::atomic<std::uint64_t> accepted_{0}, welcomed_{0}, refused_{0}, failed_{0}, evicted_{0}, timed_out_{0};
   std::atomic<std::size_t> handshake_count_{0};
   std::uint16_t port_ = 0;
@@ -374,7 +327,7 @@ result<std::unique_ptr<tls_gate>> tls_gate::open(options with, events to) {
 
 std::uint16_t tls_gate::port() const { return impl_->port(); }
 void tls_gate::dial(const std::string& address, const link_greeting& greeting,
-                    std::function<void(result<unique_socket>)> done) {
+                    std::function<void(result<peer_socket>)> done) {
   impl_->dial(address, greeting, std::move(done));
 }
 void tls_gate::stop() { impl_->stop(); }

@@ -5,8 +5,8 @@
 //   a stranger ─► accept ─► TLS 1.3, both certificates of the cluster's own CA ─► greeting ─► judge ─► BASP's socket
 //                    └ everything up to here within one deadline, at most `handshakes_max` at a time
 //
-// With TLS, BASP's socket is one end of a socket pair, and the gate copies between the other end and TLS: what comes
-// unencrypted is never more than a buffer ahead of BASP. Without TLS (loopback only) it is the TCP socket itself.
+// What comes out is a connected socket with its TLS, and the gate has nothing more to do with it: no copying, no second
+// pair of sockets (measured: that would double what an envelope costs over TLS).
 // Thread-safe; one thread of its own, on which all callbacks come. They must not block.
 #pragma once
 
@@ -18,16 +18,10 @@
 #include <string>
 
 #include "cluster/link/link_greeting.hpp"
-#include "cluster/link/unique_socket.hpp"
+#include "cluster/tls_session.hpp"
 #include "storage/model/result.hpp"
 
 namespace throng {
-
-/// PEM files: this node's chain and key, and the CA that signs the nodes' certificates and nothing else. Whoever has a
-/// certificate of it is a node; names in it aren't compared.
-struct tls_files {
-  std::string certificate, key, authority;
-};
 
 class tls_gate {
  public:
@@ -40,7 +34,7 @@ class tls_gate {
   struct events {
     /// Why this dialer isn't wanted; empty: it is.
     std::function<std::string(const link_greeting&)> judge;
-    std::function<void(const link_greeting&, unique_socket)> arrived;
+    std::function<void(const link_greeting&, peer_socket)> arrived;
   };
   struct figures {
     std::uint64_t accepted = 0, welcomed = 0, refused = 0, failed = 0, evicted = 0, timed_out = 0;
@@ -57,7 +51,7 @@ class tls_gate {
   std::uint16_t port() const;
   /// Connects to `address`, and says the greeting. Errors: errc::no_permission with the other end's words if it
   /// refuses, errc::service_unavailable if it can't be reached in time or isn't trusted, errc::stopping.
-  void dial(const std::string& address, const link_greeting& greeting, std::function<void(result<unique_socket>)> done);
+  void dial(const std::string& address, const link_greeting& greeting, std::function<void(result<peer_socket>)> done);
   /// Ends all connections; no callback comes after it.
   void stop();
   figures read_figures() const;

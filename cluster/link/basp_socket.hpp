@@ -11,7 +11,7 @@
 #include <caf/actor.hpp>
 #include <caf/event_based_actor.hpp>
 
-#include "cluster/link/unique_socket.hpp"
+#include "cluster/tls_session.hpp"
 #include "storage/model/result.hpp"
 
 namespace throng {
@@ -24,13 +24,13 @@ caf::actor basp_broker_of(caf::actor_system& system);
 
 /// The listener's end: who connects gets a handle of `published`. `port` is no TCP port: it only names `published`, and
 /// later calls with the same one replace it.
-void serve_basp(caf::actor_system& system, const caf::actor& broker, unique_socket socket, std::uint16_t port,
+void serve_basp(caf::actor_system& system, const caf::actor& broker, peer_socket socket, std::uint16_t port,
                 const caf::actor& published);
 /// Forgets what is published there.
 void withdraw_basp(const caf::actor& broker, std::uint16_t port);
 
 /// The dialer's end, for an actor: `done` gets a handle of what the other end published.
-void join_basp(caf::event_based_actor* self, const caf::actor& broker, unique_socket socket, std::uint16_t port,
+void join_basp(caf::event_based_actor* self, const caf::actor& broker, peer_socket socket, std::uint16_t port,
                std::chrono::milliseconds patience, std::function<void(result<caf::actor>)> done);
 
 }  // namespace throng

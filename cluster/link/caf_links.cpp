@@ -58,7 +58,7 @@ class live_links final : public caf_links {
     auto gate = tls_gate::open(
         {options_.listen, options_.tls, options_.handshake_deadline, options_.handshakes_max},
         {[this](const link_greeting& greeting) { return judge(greeting); },
-         [this](const link_greeting& greeting, unique_socket socket) { arrive(greeting, std::move(socket)); }});
+         [this](const link_greeting& greeting, peer_socket socket) { arrive(greeting, std::move(socket)); }});
     if (!gate) return gate.failure();
     gate_ = std::move(*gate);
     port_ = gate_->port();
@@ -197,12 +197,12 @@ class live_links final : public caf_links {
     return {};
   }
 
-  void arrive(const link_greeting& from, unique_socket socket) {
+  void arrive(const link_greeting& from, peer_socket socket) {
     const auto end = find(from.from);
     const auto link = end ? end->with([](auto& shared) { return shared.link; }) : nullptr;
     if (!link) return;
     caf::anon_send(
-        link, link_input{link_socket{0, std::make_shared<result<unique_socket>>(std::move(socket)), from.incarnation}});
+        link, link_input{link_socket{0, std::make_shared<result<peer_socket>>(std::move(socket)), from.incarnation}});
   }
 
   const caf_links_options options_;

@@ -108,9 +108,9 @@ class link_actor final : public caf::event_based_actor {
                                  .incarnation = services_->self.incarnation,
                                  .to = peer_.node};
     services_->dial(
-        peer_.link_address, greeting, [link = caf::actor(this), attempt = ++attempt_](result<unique_socket> socket) {
+        peer_.link_address, greeting, [link = caf::actor(this), attempt = ++attempt_](result<peer_socket> socket) {
           caf::anon_send(link,
-                         link_input{link_socket{attempt, std::make_shared<result<unique_socket>>(std::move(socket))}});
+                         link_input{link_socket{attempt, std::make_shared<result<peer_socket>>(std::move(socket))}});
         });
   }
 
@@ -138,17 +138,17 @@ class link_actor final : public caf::event_based_actor {
   }
 
   /// The peer dialled, and the gate knows it. Whatever was before is over, since the peer has given it up.
-  void serve(unique_socket socket, std::uint64_t incarnation) {
+  void serve(peer_socket socket, std::uint64_t incarnation) {
     if (dials() || incarnation < peer_.incarnation) return;
     if (stage_ != stage::idle) drop("the other end connected again");
     begin_joining(socket, 0);
     serve_basp(system(), services_->broker, std::move(socket), peer_.node.value, this);
   }
 
-  void begin_joining(const unique_socket& socket, std::uint64_t connection) {
+  void begin_joining(const peer_socket& socket, std::uint64_t connection) {
     stage_ = stage::joining;
     connection_ = connection;
-    switch_ = socket.duplicate();
+    switch_ = socket.socket.duplicate();
     deadline_ = clock::now() + services_->handshake_deadline;
   }
 

@@ -22,7 +22,7 @@
 #include "cluster/failure_detector.hpp"
 #include "cluster/link/link_end.hpp"
 #include "cluster/link/link_greeting.hpp"
-#include "cluster/link/unique_socket.hpp"
+#include "cluster/tls_session.hpp"
 
 namespace throng {
 
@@ -36,8 +36,7 @@ struct link_services {
   std::chrono::milliseconds retry_min, retry_max;
   std::chrono::microseconds gather;
   caf::actor broker;
-  std::function<void(const std::string& address, const link_greeting&, std::function<void(result<unique_socket>)>)>
-      dial;
+  std::function<void(const std::string& address, const link_greeting&, std::function<void(result<peer_socket>)>)> dial;
 };
 
 struct link_wake {
@@ -45,9 +44,9 @@ struct link_wake {
 };
 /// A socket to the peer, which has been greeted: this end dialled, or the other did.
 struct link_socket {
-  std::uint64_t attempt = 0;                      // of the dials of this LINK; 0: the other end dialled
-  std::shared_ptr<result<unique_socket>> socket;  // taken by the LINK
-  std::uint64_t incarnation = 0;                  // of who dialled
+  std::uint64_t attempt = 0;                    // of the dials of this LINK; 0: the other end dialled
+  std::shared_ptr<result<peer_socket>> socket;  // taken by the LINK
+  std::uint64_t incarnation = 0;                // of who dialled
 };
 /// Another incarnation, or another address; what the old one didn't get, if it is another incarnation.
 struct link_peer_changed {

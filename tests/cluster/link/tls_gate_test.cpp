@@ -137,7 +137,11 @@ TEST_CASE("gate: beyond loopback there is nothing without TLS, and files that ca
   opened = caf_links::open(with);
   REQUIRE_FALSE(opened);
   CHECK(opened.failure().detail.starts_with(with.tls->key));
-  with.tls = authority.issue("c");
+  with.tls = authority.issue("c", 60);
+  opened = caf_links::open(with);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.failure().detail == with.tls->certificate + " has expired");
+  with.tls = authority.issue("d");
   CHECK(caf_links::open(with));
   with.listen = "nowhere";
   CHECK_FALSE(caf_links::open(with));
@@ -150,8 +154,10 @@ TEST_CASE("gate: who has no certificate, an expired one, or one of another autho
   SUBCASE("none") {
     change = [](auto&) {};
   }
-  SUBCASE("expired") {
-    change = [&](auto& with) { with.tls = authority.issue("b", 60); };
+  auto expires = std::chrono::steady_clock::now();
+  SUBCASE("one that has expired since it started") {
+    change = [&](auto& with) { with.tls = authority.issue("b", 3601); };
+    expires += 2500ms;  // the certificate's times are in whole seconds
   }
   SUBCASE("another authority, to both") {
     change = [&](auto& with) { with.tls = another.issue("b"); };
@@ -163,6 +169,7 @@ TEST_CASE("gate: who has no certificate, an expired one, or one of another autho
     };
   }
   link_node b(2, change);
+  REQUIRE(wait_until([&] { return std::chrono::steady_clock::now() >= expires; }));
   a.links().set_peers({b.self()});
   b.links().set_peers({a.self()});
   CHECK(wait_until([&] { return a.links().gate_figures().failed >= 2; }));
