@@ -50,6 +50,7 @@ struct configuration {
     std::size_t waiting_units_max = 100'000;
     std::size_t waiting_bytes_max = 256_MiB;
     duration events_kept = std::chrono::hours(24 * 7);
+    duration messages_kept{0};  // 0: for ever
 
     struct mysql_t {
       std::string shards;  // "-80=host:port,host:port 80-=…" for a topology that knows none yet

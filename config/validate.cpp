@@ -98,6 +98,8 @@ std::optional<config_problem> validate(const configuration& c, const config_orig
   require(!c.tls.enabled() || is_readable_file(c.tls.certificate), {"tls.certificate"}, "a file that can be read");
   require(!c.tls.enabled() || is_readable_file(c.tls.key), {"tls.key"}, "a file that can be read");
 
+  require(c.storage.messages_kept.count() == 0 || c.storage.messages_kept >= std::chrono::hours(24),
+          {"storage.messages_kept"}, "0 (for ever) or at least 1d");
   require(c.storage.batch_units_max <= c.storage.waiting_units_max,
           {"storage.batch_units_max", "storage.waiting_units_max"},
           "storage.batch_units_max of at most storage.waiting_units_max");

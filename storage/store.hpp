@@ -65,7 +65,7 @@ class store_reader {
   };
   virtual result<stream_end> end_of(entity_key stream) = 0;
   /// Posts with seq > `after`, oldest first, deleted ones and hidden replies included; errc::too_old if there are more
-  /// than `count_max` of them.
+  /// than `count_max` of them, or if some have been trimmed.
   virtual result<std::vector<message_record>> messages_after(channel_id channel, seq_t after,
                                                              std::size_t count_max) = 0;
   /// Events with seq > `after`, oldest first; errc::too_old if there are more than `count_max`, or if some of them

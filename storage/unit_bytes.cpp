@@ -18,7 +18,7 @@ std::size_t bytes_of(const put_message& op) { return op.row.client_msg_id.size()
 std::size_t bytes_of(const insert_event& op) { return op.row.data.size(); }
 std::size_t bytes_of(const put_token& op) { return op.row.scopes.size(); }
 std::size_t bytes_of(const put_app& op) { return op.row.data.size(); }
-std::size_t bytes_of(const trim_events&) { return 0; }
+std::size_t bytes_of(const trim_rows&) { return 0; }
 
 }  // namespace
 

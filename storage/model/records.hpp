@@ -148,13 +148,26 @@ struct put_message { message_record row; };         // an edit, a reaction, a pi
 struct insert_event { event_record row; };
 struct put_token { token_record row; };
 struct put_app { app_record row; };
-/// Deletes at most `count_max` events older than `before`, the oldest first (storage/retention.hpp). Their positions stay
-/// used: end_of() doesn't go back, and events_after() tells who missed them. How many went is left in `trimmed`.
-struct trim_events { wall_time before; std::size_t count_max; std::shared_ptr<std::atomic<std::size_t>> trimmed; };
+/// Rows that go with time (storage/retention.hpp says when).
+enum class trim_kind : std::uint8_t {
+  events,    // older than `before`
+  messages,  // posts older than `before`, of channels that have a row
+  tokens,    // that expired before it, or are revoked and were made before it
+};
+/// What came of a trim; is_through: nothing was left to look at.
+struct trim_report {
+  std::atomic<std::size_t> rows{0};
+  std::atomic<std::int64_t> busy_micros{0};  // for which the writer worked on it, its part of the commit not counted
+  std::atomic<bool> is_through{false};
+};
+/// Deletes at most `count_max` rows of a kind (of each shard), and looks at not many more. Events go oldest first; the
+/// others in the order of their keys, where the next trim of the kind goes on until it is through, and then from the
+/// start. Positions of events and posts stay used: end_of() doesn't go back, and who missed some is told errc::too_old.
+struct trim_rows { trim_kind what; wall_time before; std::size_t count_max; std::shared_ptr<trim_report> report; };
 
 using write_op = std::variant<put_workspace, put_directory, put_user, put_membership, erase_membership, put_channel,
                               put_member, erase_member, insert_message, put_message, insert_event, put_token, put_app,
-                              trim_events>;
+                              trim_rows>;
 
 /// The right to write for the entities of one slot, as of one epoch of its ownership.
 struct fence {

@@ -177,7 +177,7 @@ class planner {
     plan_.apps.set(op.row.id.value, {change_kind::put, &op.row});
     return std::nullopt;
   }
-  refusal apply(const trim_events& op) {
+  refusal apply(const trim_rows& op) {
     plan_.trims.push_back(&op);
     return std::nullopt;
   }

@@ -74,7 +74,7 @@ struct batch_plan {
   row_changes<token_hash, token_record> tokens;                    // those that lie here have a lookup row too
   std::vector<std::pair<std::uint64_t, token_hash>> moved_tokens;  // (owner, hash) that are another's now
   row_changes<std::uint64_t, app_record> apps;
-  std::vector<const trim_events*> trims;  // after everything else of the batch
+  std::vector<const trim_rows*> trims;  // after everything else of the batch
 
   bool writes() const;
 };

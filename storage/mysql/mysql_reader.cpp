@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -74,13 +75,16 @@ constexpr std::array<std::string_view, query_count> queries{
     // One statement sees one state: what a trim takes away is in the other place then.
     "SELECT (SELECT seq FROM messages WHERE channel = ? ORDER BY ts DESC LIMIT 1),"
     " (SELECT ts FROM messages WHERE channel = ? ORDER BY ts DESC LIMIT 1),"
+    " (SELECT seq FROM trimmed_messages WHERE channel = ?), (SELECT ts FROM trimmed_messages WHERE channel = ?),"
     " (SELECT seq FROM events WHERE kind = ? AND id = ? ORDER BY seq DESC LIMIT 1),"
     " (SELECT seq FROM trimmed_events WHERE kind = ? AND id = ?)",
     "SELECT (SELECT seq FROM events WHERE kind = ? AND id = ? ORDER BY seq DESC LIMIT 1),"
     " (SELECT seq FROM trimmed_events WHERE kind = ? AND id = ?)",
     // No index by seq: ts and seq rise together, so pages from the newest post end where the position is reached.
-    "SELECT " THRONG_MESSAGE_COLUMNS
-    " FROM messages FORCE INDEX(PRIMARY) WHERE channel = ? AND ts < ? ORDER BY ts DESC LIMIT ?",
+    // First of each page what is gone, for the same reason.
+    "SELECT 1, channel, ts, seq, 0, 0, 0, 0, '', '' FROM trimmed_messages WHERE channel = ? UNION ALL"
+    " (SELECT 0, " THRONG_MESSAGE_COLUMNS
+    " FROM messages FORCE INDEX(PRIMARY) WHERE channel = ? AND ts < ? ORDER BY ts DESC LIMIT ?)",
     "SELECT 1, kind, id, seq, 0, '' FROM trimmed_events WHERE kind = ? AND id = ? UNION ALL"
     " (SELECT 0, kind, id, seq, at, data FROM events WHERE kind = ? AND id = ? AND seq > ? ORDER BY seq LIMIT ?)",
     "SELECT " THRONG_TOKEN_COLUMNS
@@ -242,11 +246,15 @@ class reader final : public store_reader, public lookup_reader {
     return run<stream_end>([&](session& at) {
       auto kind = static_cast<std::uint64_t>(stream.kind);
       auto is_channel = stream.kind == entity_kind::channel;
-      auto found = is_channel ? at[end_of_channel].query(stream.id, stream.id, kind, stream.id, kind, stream.id)
+      auto found = is_channel ? at[end_of_channel].query(stream.id, stream.id, stream.id, stream.id, kind, stream.id,
+                                                             kind, stream.id)
                               : at[mysql::end_of_stream].query(kind, stream.id, kind, stream.id);
       found.next();
       stream_end end;
-      if (is_channel) end = {found.unsigned_number(), found.ts()};
+      for (int i = 0; is_channel && i < 2; ++i) {
+        end.seq = std::max(end.seq, found.unsigned_number());
+        end.ts = std::max(end.ts, found.ts());
+      }
       for (int i = 0; i < 2; ++i) end.seq = std::max(end.seq, found.unsigned_number());
       return end;
     });
@@ -259,15 +267,26 @@ class reader final : public store_reader, public lookup_reader {
       while (true) {
         // What a page lacks has been there for longer than what it has, so pages of one moment each make one list.
         auto wanted = std::min<std::uint64_t>(page, one_more(count_max - newer.size()));
-        auto found = at[messages_before].query(channel, before, wanted);
+        auto found = at[messages_before].query(channel, channel, before, wanted);
+        std::vector<message_record> rows;
+        bool is_too_old = false;
         while (found.next()) {
+          auto is_trimmed = found.flag();
           message_record row;
           read(found, row);
+          if (is_trimmed)
+            is_too_old = row.seq > after;
+          else
+            rows.push_back(std::move(row));
+        }
+        if (is_too_old) return errc::too_old;
+        std::ranges::sort(rows, std::greater(), &message_record::ts);  // a UNION promises no order
+        for (auto& row : rows) {
           if (row.seq <= after) return oldest_first(std::move(newer));
           if (newer.size() == count_max) return errc::too_old;
           newer.push_back(std::move(row));
         }
-        if (found.count() < wanted) return oldest_first(std::move(newer));
+        if (rows.size() < wanted) return oldest_first(std::move(newer));
         before = newer.back().ts;
         page = std::min(page * 8, longest_page);
       }

@@ -92,7 +92,14 @@ constexpr std::array<string_view, 16> version_1{
     " KEY writers_by_time(at)) ENGINE=InnoDB DEFAULT CHARSET=binary",
 };
 
-constexpr std::array all_migrations{migration{1, version_1}};
+// Up to which of its posts a channel has been trimmed: what is not given out again, and what who missed it is told.
+constexpr std::array<string_view, 1> version_2{
+    "CREATE TABLE IF NOT EXISTS trimmed_messages("
+    " channel BIGINT UNSIGNED NOT NULL PRIMARY KEY, seq BIGINT UNSIGNED NOT NULL, ts BIGINT NOT NULL,"
+    " ksid BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=binary",
+};
+
+constexpr std::array all_migrations{migration{1, version_1}, migration{2, version_2}};
 
 template <std::size_t Count>
 using names = std::array<string_view, Count>;
@@ -115,6 +122,8 @@ constexpr names<3> events_key{"kind", "id", "seq"};
 constexpr names<6> events_columns{"kind", "id", "seq", "at", "data", "ksid"};
 constexpr names<2> trimmed_events_key{"kind", "id"};
 constexpr names<4> trimmed_events_columns{"kind", "id", "seq", "ksid"};
+constexpr names<1> by_channel{"channel"};
+constexpr names<4> trimmed_messages_columns{"channel", "seq", "ts", "ksid"};
 constexpr names<2> tokens_key{"owner", "hash"};
 constexpr names<11> tokens_columns{"owner",  "hash",    "type",    "team",       "user", "app",
                                    "scopes", "created", "expires", "is_revoked", "ksid"};
@@ -135,6 +144,7 @@ constexpr std::array all_sharded_tables{
     table_layout{"messages", messages_key, messages_columns},
     table_layout{"events", events_key, events_columns},
     table_layout{"trimmed_events", trimmed_events_key, trimmed_events_columns},
+    table_layout{"trimmed_messages", by_channel, trimmed_messages_columns},
     table_layout{"tokens", tokens_key, tokens_columns},
     table_layout{"token_owners", by_hash, token_owners_columns},
     table_layout{"apps", by_id, apps_columns},

@@ -103,7 +103,7 @@ void execute(connection& db, const batch_statement& one) {
 // Without autocommit the first statement after a COMMIT starts the next transaction: a round trip less than asking for
 // one, and nothing of ours is ever committed by itself.
 writer::writer(connection& db, const placement& where)
-    : db_(db), where_(where), epochs_(slot_count), is_known_(slot_count) {
+    : db_(db), where_(where), trimmer_(db, where), epochs_(slot_count), is_known_(slot_count) {
   db_.run("SET autocommit=0");
 }
 
@@ -122,7 +122,7 @@ result<std::vector<result<>>> writer::commit(std::span<const commit_unit> units,
   if (!plan.writes()) return std::move(plan.outcomes);
   for (const auto& one : statements_of(plan, where_)) execute(db_, one);
   trimmed_.clear();
-  for (const auto* op : plan.trims) trimmed_.emplace_back(op->trimmed, trim(*op));
+  for (const auto* op : plan.trims) trimmed_.emplace_back(op->report, trimmer_.trim(*op));
   outcomes_ = std::move(plan.outcomes);
   all.release();
   is_commit_sent_ = true;  // from here on the server may have committed, whatever it says
@@ -132,8 +132,12 @@ result<std::vector<result<>>> writer::commit(std::span<const commit_unit> units,
 }
 
 std::vector<result<>> writer::take_outcomes() {
-  for (auto& [told, count] : trimmed_)
-    if (told) told->store(count);
+  for (auto& [told, progress] : trimmed_) {
+    if (!told) continue;
+    told->rows.store(progress.rows);
+    told->busy_micros.store(progress.busy.count());
+    told->is_through.store(progress.is_through);
+  }
   trimmed_.clear();
   return std::move(outcomes_);
 }
@@ -231,38 +235,6 @@ void writer::read_tokens(std::span<const commit_unit> units, batch_facts& facts)
     auto hash = hash_of(found.bytes());
     facts.token_owners.emplace(hash, found.unsigned_number());
   });
-}
-
-/// How many events went.
-std::size_t writer::trim(const trim_events& op) {
-  std::vector<event_key> oldest;
-  auto found =
-      db_.query("SELECT kind, id, seq FROM events WHERE at < " + std::to_string(op.before.time_since_epoch().count()) +
-                " ORDER BY at LIMIT " + text_of(op.count_max));
-  while (found.next()) {
-    auto kind = found.unsigned_number();
-    auto id = found.unsigned_number();
-    oldest.emplace_back(kind, id, found.unsigned_number());
-  }
-  if (oldest.empty()) return 0;
-  std::ranges::sort(oldest);
-  std::string noted;  // the newest of each stream
-  for (std::size_t i = 0; i < oldest.size(); ++i) {
-    auto [kind, id, seq] = oldest[i];
-    if (i + 1 < oldest.size() && std::get<0>(oldest[i + 1]) == kind && std::get<1>(oldest[i + 1]) == id) continue;
-    noted += noted.empty() ? "(" : ",(";
-    for (auto number : {kind, id, seq}) noted += text_of(number) + ",";
-    noted += text_of(where_.routes.of_key(id)) + ")";
-  }
-  std::span<const event_key> left(oldest);
-  while (!left.empty()) {
-    auto some = left.first(std::min(listed_keys_max, left.size()));
-    left = left.subspan(some.size());
-    db_.run("DELETE FROM events WHERE (kind, id, seq) IN (" + literals(some) + ")");
-  }
-  db_.run("INSERT INTO trimmed_events(kind, id, seq, ksid) VALUES " + noted +
-          " ON DUPLICATE KEY UPDATE seq = GREATEST(seq, VALUES(seq))");
-  return oldest.size();
 }
 
 /// May be repeated, so that a lost COMMIT is no riddle here.

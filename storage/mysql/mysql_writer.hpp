@@ -19,6 +19,7 @@
 #include "storage/model/result.hpp"
 #include "storage/mysql/batch_plan.hpp"
 #include "storage/mysql/mysql_connection.hpp"
+#include "storage/mysql/mysql_trimmer.hpp"
 
 namespace throng::mysql {
 
@@ -52,11 +53,11 @@ class writer {
   void read_domains(std::span<const commit_unit> units, batch_facts& facts);
   void read_tokens(std::span<const commit_unit> units, batch_facts& facts);
   void run(const batch_plan& plan);
-  std::size_t trim(const trim_events& op);
   void forget_epochs(std::uint64_t generation);
 
   connection& db_;
   const placement& where_;
+  trimmer trimmer_;
 
   // The epochs of fences as of `generation_` of the guard row; those of other slots aren't known.
   std::uint64_t generation_ = 0;
@@ -65,7 +66,7 @@ class writer {
 
   bool is_commit_sent_ = false;
   std::vector<result<>> outcomes_;
-  std::vector<std::pair<std::shared_ptr<std::atomic<std::size_t>>, std::size_t>> trimmed_;  // to be told
+  std::vector<std::pair<std::shared_ptr<trim_report>, trimmer::progress>> trimmed_;  // to be told
 };
 
 enum class batch_fate { committed, absent };

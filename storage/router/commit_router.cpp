@@ -32,9 +32,9 @@ void add(commit_queue::figures& to, const commit_queue::figures& from) {
   to.waiting_bytes += from.waiting_bytes;
 }
 
-const trim_events* trim_of(const commit_unit& unit) {
+const trim_rows* trim_of(const commit_unit& unit) {
   for (const auto& op : unit.ops)
-    if (const auto* trim = std::get_if<trim_events>(&op)) return trim;
+    if (const auto* trim = std::get_if<trim_rows>(&op)) return trim;
   return nullptr;
 }
 
@@ -336,12 +336,15 @@ commit_router::shard_figures commit_router::figures_of(const key_range& range) c
   return {};
 }
 
-void commit_router::trim_everywhere(pending_unit one, const trim_events& what) {
+/// A shard's trims all go to the same lane: its store knows where the last one stopped.
+void commit_router::trim_everywhere(pending_unit one, const trim_rows& what) {
   struct gathering {
     std::mutex mutex;
-    std::size_t missing = 0, trimmed = 0;
+    std::size_t missing = 0, rows = 0;
+    std::int64_t busy_micros = 0;  // of the slowest: each has a writer of its own
+    bool is_through = true;
     result<> outcome = throng::done;
-    trim_events what;
+    std::shared_ptr<trim_report> report;
     callback done;
   };
   if (one.unit.ops.size() != 1) {
@@ -349,7 +352,7 @@ void commit_router::trim_everywhere(pending_unit one, const trim_events& what) {
     return answer(one.claim.done, error{errc::internal_error, "a trim of all shards stands alone in its unit"});
   }
   auto all = std::make_shared<gathering>();
-  all->what = what;
+  all->report = what.report;
   all->done = std::move(one.claim.done);
 
   std::vector<std::pair<pending_unit, error>> refused;
@@ -357,20 +360,26 @@ void commit_router::trim_everywhere(pending_unit one, const trim_events& what) {
     std::lock_guard lock(mutex_);
     all->missing = book_.serving().size();
     for (const auto& shard : book_.serving()) {
-      auto trimmed = std::make_shared<std::atomic<std::size_t>>(0);
+      auto own = std::make_shared<trim_report>();
       pending_unit part;
-      part.unit = {{}, {trim_events{what.before, what.count_max, trimmed}}};
+      part.unit = {{}, {trim_rows{what.what, what.before, what.count_max, own}}};
       part.claim.bytes = one.claim.bytes;
       part.claim.since = one.claim.since;
       part.claim.slot = slot_of(shard->range.begin);
-      part.claim.done = [all, trimmed, lineage = one.unit.lineage](const result<>& outcome) {
+      part.claim.done = [all, own, lineage = one.unit.lineage](const result<>& outcome) {
         {
           std::lock_guard counted(all->mutex);
-          all->trimmed += trimmed->load();
+          all->rows += own->rows.load();
+          all->busy_micros = std::max(all->busy_micros, own->busy_micros.load());
+          all->is_through &= own->is_through.load();
           if (!outcome) all->outcome = outcome;
           if (--all->missing > 0) return;
         }
-        if (all->what.trimmed) all->what.trimmed->store(all->trimmed);
+        if (all->report) {
+          all->report->rows.store(all->rows);
+          all->report->busy_micros.store(all->busy_micros);
+          all->report->is_through.store(all->is_through);
+        }
         if (!all->outcome && lineage) lineage->store(true);
         all->done(std::move(all->outcome));
       };

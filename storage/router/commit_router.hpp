@@ -73,7 +73,7 @@ class commit_router final : public commit_queue, private shard_doors {
   void wake_all();
 
   bool needs_lookups(const commit_unit& unit);
-  void trim_everywhere(pending_unit one, const trim_events& what);
+  void trim_everywhere(pending_unit one, const trim_rows& what);
   void begin(pending_unit one);
   void continue_with(const std::shared_ptr<gated_unit>& one, result<> registered);
   void conclude(const std::shared_ptr<gated_unit>& one, result<> outcome);

@@ -57,7 +57,7 @@ slot_id lane_book::slot_of(const commit_unit& unit) const {
 bool lane_book::is_in_one_shard(const commit_unit& unit, slot_id slot) const {
   const auto& range = shard_of(slot)->range;
   return std::all_of(unit.ops.begin(), unit.ops.end(), [&](const write_op& op) {
-    return std::holds_alternative<trim_events>(op) || range.contains(routes_.of(op));
+    return std::holds_alternative<trim_rows>(op) || range.contains(routes_.of(op));
   });
 }
 

@@ -61,6 +61,7 @@ struct connection {
   statement newest_message{db, "SELECT seq, ts FROM messages WHERE channel = ? ORDER BY ts DESC LIMIT 1"};
   statement newest_event{db, "SELECT seq FROM events WHERE kind = ? AND id = ? ORDER BY seq DESC LIMIT 1"};
   statement trimmed{db, "SELECT seq FROM trimmed_events WHERE kind = ? AND id = ?"};
+  statement trimmed_posts{db, "SELECT seq, ts FROM trimmed_messages WHERE channel = ?"};
   // No index by seq: ts and seq rise together, so the scan from the newest post ends where `after` is reached.
   statement messages_from_newest{
       db, "SELECT " THRONG_MESSAGE_COLUMNS " FROM messages WHERE channel = ? ORDER BY ts DESC LIMIT ?"};
@@ -211,8 +212,10 @@ class reader final : public store_reader {
       if (stream.kind == entity_kind::channel) {
         auto newest = db.newest_message.query(ordered{stream.id});
         if (newest.next()) end.seq = newest.count(), end.ts = newest.ts();
+        auto trimmed = db.trimmed_posts.query(ordered{stream.id});
+        if (trimmed.next()) end.seq = std::max(end.seq, trimmed.count()), end.ts = std::max(end.ts, trimmed.ts());
       }
-      // Events first: what a trim takes away between the two is in the second.
+      // The rows first, here and above: what a trim takes away between the two is in the second.
       for (auto* last : {&db.newest_event, &db.trimmed}) {
         auto found = last->query(kind(stream), ordered{stream.id});
         if (found.next()) end.seq = std::max(end.seq, found.count());
@@ -231,6 +234,8 @@ class reader final : public store_reader {
         if (newer.size() == count_max) return errc::too_old;
         newer.push_back(std::move(row));
       }
+      auto trimmed = db.trimmed_posts.query(channel);  // after the posts, so that a trim in between is noticed
+      if (trimmed.next() && trimmed.count() > after) return errc::too_old;
       std::ranges::reverse(newer);
       return newer;
     });

@@ -60,7 +60,13 @@ CREATE TABLE fences(
   slot INTEGER PRIMARY KEY, epoch INTEGER NOT NULL);
 )sql";
 
-constexpr std::array all_migrations{migration{1, version_1}};
+// Up to which of its posts a channel has been trimmed, as trimmed_events has it for events.
+constexpr std::string_view version_2 = R"sql(
+CREATE TABLE trimmed_messages(
+  channel INTEGER PRIMARY KEY, seq INTEGER NOT NULL, ts INTEGER NOT NULL);
+)sql";
+
+constexpr std::array all_migrations{migration{1, version_1}, migration{2, version_2}};
 
 }  // namespace
 

@@ -2,7 +2,6 @@
 #include "storage/sqlite/sqlite_writer.hpp"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "storage/store.hpp"
@@ -74,11 +73,7 @@ writer::writer(database& db)
       read_fence_(db, "SELECT epoch FROM fences WHERE slot = ?"),
       put_fence_(db, "INSERT INTO fences(slot, epoch) VALUES(?, ?) ON CONFLICT DO UPDATE SET epoch = excluded.epoch"),
       all_fences_(db, "SELECT slot, epoch FROM fences ORDER BY slot"),
-      oldest_events_(db, "SELECT kind, id, seq FROM events WHERE at < ? ORDER BY at LIMIT ?"),
-      erase_event_(db, "DELETE FROM events WHERE kind = ? AND id = ? AND seq = ?"),
-      put_trimmed_(db,
-                   "INSERT INTO trimmed_events(kind, id, seq) VALUES(?, ?, ?)"
-                   " ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)"),
+      trimmer_(db),
       savepoint_(db, "SAVEPOINT one_unit"),
       release_(db, "RELEASE one_unit"),
       undo_(db, "ROLLBACK TO one_unit") {}
@@ -88,6 +83,7 @@ std::vector<result<>> writer::commit(std::span<const commit_unit> units) {
   if (units.empty()) return outcomes;
   outcomes.reserve(units.size());
   ++batch_;
+  trimmed_.clear();
   transaction all(db_);
   for (const auto& unit : units) {
     auto refused = check_unit(unit);
@@ -95,6 +91,12 @@ std::vector<result<>> writer::commit(std::span<const commit_unit> units) {
     if (!outcomes.back() && unit.lineage) unit.lineage->store(true);
   }
   all.commit();
+  for (const auto& [told, came_to] : trimmed_) {
+    if (!told) continue;
+    told->rows.store(came_to.rows);
+    told->busy_micros.store(came_to.busy.count());
+    told->is_through.store(came_to.is_through);
+  }
   return outcomes;
 }
 
@@ -121,9 +123,11 @@ writer::refusal writer::check_unit(const commit_unit& unit) {
 result<> writer::apply_unit(const commit_unit& unit) {
   bool has_savepoint = needs_savepoint(unit);
   if (has_savepoint) savepoint_.execute();
+  const auto trims_before = trimmed_.size();
   for (const auto& op : unit.ops) {
     auto refused = std::visit([this](const auto& one) { return apply(one); }, op);
     if (!refused) continue;
+    trimmed_.resize(trims_before);
     if (has_savepoint) {
       undo_.execute();
       release_.execute();
@@ -209,31 +213,8 @@ writer::refusal writer::apply(const put_app& op) {
   return std::nullopt;
 }
 
-writer::refusal writer::apply(const trim_events& op) {
-  struct position {
-    std::int64_t kind;
-    std::uint64_t id;
-    seq_t seq;
-    auto stream() const { return std::pair(kind, id); }
-  };
-  std::vector<position> oldest;
-  {
-    auto found = oldest_events_.query(op.before, counter{op.count_max});
-    while (found.next()) {
-      auto kind = found.number();
-      auto id = found.ordered_number();
-      oldest.push_back({kind, id, found.count()});
-    }
-  }
-  // By stream: neighbours in the B-tree go together, and what was trimmed of a stream is noted once.
-  std::ranges::sort(oldest, {}, [](const position& each) { return std::tuple(each.kind, each.id, each.seq); });
-  for (std::size_t i = 0; i < oldest.size(); ++i) {
-    const auto& each = oldest[i];
-    erase_event_.execute(each.kind, ordered{each.id}, counter{each.seq});
-    if (i + 1 == oldest.size() || oldest[i + 1].stream() != each.stream())
-      put_trimmed_.execute(each.kind, ordered{each.id}, counter{each.seq});
-  }
-  if (op.trimmed) op.trimmed->store(oldest.size());
+writer::refusal writer::apply(const trim_rows& op) {
+  trimmed_.emplace_back(op.report, trimmer_.trim(op));
   return std::nullopt;
 }
 

@@ -4,13 +4,16 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "storage/model/records.hpp"
 #include "storage/model/result.hpp"
 #include "storage/sqlite/sqlite_database.hpp"
+#include "storage/sqlite/sqlite_trimmer.hpp"
 
 namespace throng::sqlite {
 
@@ -40,7 +43,7 @@ class writer {
   refusal apply(const insert_event& op);
   refusal apply(const put_token& op);
   refusal apply(const put_app& op);
-  refusal apply(const trim_events& op);
+  refusal apply(const trim_rows& op);
   bool write_message(statement& how, const message_record& row);
   epoch_t epoch_of(slot_id slot);
 
@@ -56,7 +59,8 @@ class writer {
   statement put_workspace_, put_directory_, put_user_, put_membership_, erase_membership_, put_channel_, put_member_,
       erase_member_, insert_message_, put_message_, insert_event_, put_token_, put_app_;
   statement read_fence_, put_fence_, all_fences_;
-  statement oldest_events_, erase_event_, put_trimmed_;
+  trimmer trimmer_;
+  std::vector<std::pair<std::shared_ptr<trim_report>, trimmer::progress>> trimmed_;  // told when it is committed
   statement savepoint_, release_, undo_;
 };
 

@@ -55,6 +55,7 @@ const std::array tables{
     placed_table{"messages", "channel", fenced, of_slot},
     placed_table{"events", "id", fenced, of_slot},
     placed_table{"trimmed_events", "id", fenced, of_slot},
+    placed_table{"trimmed_messages", "channel", fenced, of_slot},
     placed_table{"tokens", "owner", fenced, "its rows are beside their owner's", kept_lookup{"hash", "token_owners"}},
     placed_table{"workspace_domains", "domain", for_bytes, "a domain is a text"},
     placed_table{"token_owners", "hash", for_bytes, "a hash is bytes"},
@@ -206,7 +207,7 @@ ksid_t table_routes::of(const write_op& op) const {
     ksid_t operator()(const insert_event& op) const { return routes.of_key(op.row.stream.id); }
     ksid_t operator()(const put_token& op) const { return routes.of_key(owner_of(op.row)); }
     ksid_t operator()(const put_app& op) const { return routes.of_app(op.row.id); }
-    ksid_t operator()(const trim_events&) const {
+    ksid_t operator()(const trim_rows&) const {
       THRONG_ASSERT(!"a trim of a whole store has no place");
       return 0;
     }

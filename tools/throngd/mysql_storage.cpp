@@ -9,9 +9,11 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <random>
 #include <thread>
 
 #include "config/log.hpp"
+#include "storage/mysql/lookup_sweeper.hpp"
 #include "storage/mysql/mysql_rows.hpp"
 #include "storage/mysql/mysql_store.hpp"
 #include "storage/mysql/vtgate_shards.hpp"
@@ -66,6 +68,7 @@ class mysql_storage final : public node_storage {
     add_statement_metrics(all);
     add_shard_metrics(all, storage_->figures());
     admin_->add_metrics(all);
+    if (sweeper_) add_sweep_metrics(all, sweeper_->read_figures());
     return all;
   }
   void tick() override { admin_->tick(std::chrono::steady_clock::now()); }
@@ -73,6 +76,7 @@ class mysql_storage final : public node_storage {
   void stop() override {
     if (is_stopped_) return;
     is_stopped_ = true;
+    if (sweeper_) sweeper_->stop();
     if (admin_) admin_->end_reshard();  // it goes on at the next start
     if (storage_) {
       // Supervisors stay until the end: a failover may be what the last commits wait for.
@@ -92,6 +96,13 @@ class mysql_storage final : public node_storage {
     mysql_options options = mysql_options_of(settings_);
     options.routes = routes_;
     options.is_stopping = is_stopping_;
+    return options;
+  }
+
+  lookup_sweeper::options sweeper_options() const {
+    lookup_sweeper::options options;
+    options.connect = mysql_options_of(settings_).connect;
+    options.routes = routes_;
     return options;
   }
 
@@ -159,6 +170,10 @@ class mysql_storage final : public node_storage {
     storage_ = std::move(*started);
     access_.reset(new shard_access{*storage_, *directory_});
     admin_->watch(*storage_);
+    if (!settings_.storage.mysql.vtgate) {  // which keeps lookup rows in its own ways
+      sweeper_ = std::make_unique<lookup_sweeper>(*directory_, sweeper_options());
+      sweeper_->start(std::random_device{}());
+    }
     return done;
   }
 
@@ -175,6 +190,7 @@ class mysql_storage final : public node_storage {
   std::unique_ptr<mysql_admin> admin_;
   std::unique_ptr<sharded_storage> storage_;
   std::unique_ptr<shard_access> access_;
+  std::unique_ptr<lookup_sweeper> sweeper_;  // null with a vtgate
 };
 
 }  // namespace

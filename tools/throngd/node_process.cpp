@@ -27,6 +27,7 @@
 #include "tools/throngd/node_cluster.hpp"
 #include "tools/throngd/node_storage.hpp"
 #include "tools/throngd/options.hpp"
+#include "tools/throngd/storage_metrics.hpp"
 
 namespace throng {
 
@@ -206,11 +207,7 @@ class live_process final : public node_process {
                      false,
                      {},
                      static_cast<double>(tokens_->cache().size())});
-      all.push_back({"trimmed_events_total",
-                     "Events that were older than storage.events_kept",
-                     true,
-                     {},
-                     static_cast<double>(trimmed_events_.load())});
+      add_retention_metrics(all, retention_->read_figures());
       return all;
     };
     if (cluster_) {
@@ -250,6 +247,7 @@ class live_process final : public node_process {
     }
 
     sockets_->loop(0).post_always([this] { keep_house(); });
+    sockets_->loop(0).post_always([this] { trim_rows_when_due(); });
     ready_line_ = "ready node=" + settings_.node + " client=" + client_url +
                   " admin=" + url_of("http", *admin_address) + " cluster=" + to_text(listening_.node);
     log::info("node {} serves clients at {}", settings_.node, to_text(*client_address));
@@ -264,10 +262,17 @@ class live_process final : public node_process {
 
   /// Once a second, on the first io loop.
   void keep_house() {
-    retention_->tick(system_time().now(), system_time().wall());
-    trimmed_events_.store(retention_->read_figures().trimmed, std::memory_order_relaxed);
     storage_->tick();
     sockets_->loop(0).after(std::chrono::seconds(1), [this] { keep_house(); });
+  }
+
+  /// On the first io loop, as often as it wants to be called: it never waits there.
+  void trim_rows_when_due() {
+    using std::chrono::milliseconds;
+    const auto now = system_time().now();
+    const auto next = std::min(retention_->tick(now, system_time().wall()), now + std::chrono::seconds(1));
+    const auto pause = std::chrono::duration_cast<milliseconds>(next - now);
+    sockets_->loop(0).after(std::max(pause, milliseconds(1)), [this] { trim_rows_when_due(); });
   }
 
   /// Clients are told to go a few hundred at a time, so that they don't come back as one herd.
@@ -292,7 +297,6 @@ class live_process final : public node_process {
   configuration::listen_t listening_;
   bool is_stopped_ = false;
   std::atomic<bool> has_begun_to_stop_{false};
-  std::atomic<std::uint64_t> trimmed_events_{0};
   std::shared_ptr<tls_context> tls_;  // null: plain HTTP
 
   // In the order in which they stand on each other.

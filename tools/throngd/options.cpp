@@ -165,8 +165,14 @@ reshard_options reshard_options_of(const configuration& settings) {
 }
 
 retention::options retention_options_of(const configuration& settings) {
+  using std::chrono::hours;
+  using std::chrono::minutes;
+  constexpr hours useless_tokens_kept(24 * 30);  // so that somebody who looks into yesterday's trouble finds them
   retention::options options;
-  options.events_kept = settings.storage.events_kept;
+  options.jobs.push_back({trim_kind::events, settings.storage.events_kept, minutes(1)});
+  options.jobs.push_back({trim_kind::tokens, useless_tokens_kept, hours(6)});
+  if (settings.storage.messages_kept.count() != 0)
+    options.jobs.push_back({trim_kind::messages, settings.storage.messages_kept, minutes(10)});
   return options;
 }
 

@@ -83,4 +83,35 @@ void add_shard_metrics(std::vector<metric>& all, const std::vector<sharded_stora
   }
 }
 
+void add_retention_metrics(std::vector<metric>& all, const std::vector<retention::figures>& jobs) {
+  for (const auto& each : jobs) {
+    auto add = [&](const char* name, const char* help, bool is_counter, double value) {
+      all.push_back({name, help, is_counter, {{"rows", std::string(to_string(each.what))}}, value});
+    };
+    add("retention_rows_total", "Rows deleted because they were kept long enough", true, number(each.rows));
+    add("retention_trims_total", "Small deletions, also those that found nothing", true, number(each.trims));
+    add("retention_failures_total", "Deletions that failed, on some shards or all", true, number(each.failures));
+    add("retention_last_through_seconds", "When everything had last been looked through, since 1970; 0: not yet", false,
+        static_cast<double>(seconds_of(each.last_through)));
+  }
+}
+
+void add_sweep_metrics(std::vector<metric>& all, const lookup_sweeper::figures& figures) {
+  auto add_rows = [&](const char* table, std::uint64_t rows) {
+    all.push_back({"swept_rows_total",
+                   "Lookup rows deleted because they led to nothing",
+                   true,
+                   {{"table", table}},
+                   number(rows)});
+  };
+  add_rows("workspace_domains", figures.domains);
+  add_rows("token_owners", figures.token_owners);
+  all.push_back({"sweep_failures_total", "Sweeps of lookup rows that ended early", true, {}, number(figures.failures)});
+  all.push_back({"sweep_last_through_seconds",
+                 "When all lookup rows had last been swept, since 1970; 0: not yet",
+                 false,
+                 {},
+                 static_cast<double>(seconds_of(figures.last_through))});
+}
+
 }  // namespace throng

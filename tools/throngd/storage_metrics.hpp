@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "net/admin/admin_services.hpp"
+#include "storage/mysql/lookup_sweeper.hpp"
+#include "storage/retention.hpp"
 #include "storage/router/latency_histogram.hpp"
 #include "storage/router/sharded_storage.hpp"
 
@@ -17,5 +19,9 @@ void add_statement_metrics(std::vector<metric>& all);
 void add_latency_metrics(std::vector<metric>& all, const std::string& shard, const std::string& what,
                          const latency_histogram& latency);
 void add_shard_metrics(std::vector<metric>& all, const std::vector<sharded_storage::shard_figures>& shards);
+/// Of what is deleted with time, by kind of rows.
+void add_retention_metrics(std::vector<metric>& all, const std::vector<retention::figures>& jobs);
+/// Of the lookup rows that led to nothing.
+void add_sweep_metrics(std::vector<metric>& all, const lookup_sweeper::figures& figures);
 
 }  // namespace throng

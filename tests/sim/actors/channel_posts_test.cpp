@@ -251,7 +251,7 @@ TEST_CASE("channel: what can't be replayed is an explicit too_old") {
   town.node.crash_and_restart();
   CHECK(town.refusal(town.missed(ann, end - 4, 3)) == errc::too_old);
   CHECK(town.refusal(town.missed(ann, end - 3, 3)) == errc{});
-  std::vector trim{commit_unit{{}, {trim_events{wall_time::max(), 1'000, nullptr}}}};
+  std::vector trim{commit_unit{{}, {trim_rows{trim_kind::events, wall_time::max(), 1'000, nullptr}}}};
   auto trimmed = town.node.rows().commit(trim);
   REQUIRE(trimmed.ok());
   CHECK(town.refusal(town.missed(ann, 0)) == errc::too_old);

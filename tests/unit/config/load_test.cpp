@@ -114,6 +114,8 @@ TEST_CASE("load: contradictions are refused where somebody wrote them") {
   CHECK(said("entities: {ask_timeout: 1m}").starts_with(":1: entities.ask_timeout: expected"));
   CHECK(said("limits: {blocks_bytes_max: 1MiB}").starts_with(":1: limits.blocks_bytes_max: expected"));
   CHECK(said("storage: {waiting_units_max: 10}").starts_with(":1: storage.waiting_units_max: expected"));
+  CHECK(said("storage: {messages_kept: 23h}") == ":1: storage.messages_kept: expected 0 (for ever) or at least 1d");
+  for (std::string kept : {"0s", "1d", "3650d"}) CHECK(said("storage: {messages_kept: " + kept + "}") == "loaded");
 }
 
 TEST_CASE("load: MySQL's settings are held against each other only where MySQL is the store") {

@@ -76,6 +76,28 @@ errc refusal_of(store& target, Op op) {
   REQUIRE_FALSE(outcomes->front().ok());
   return outcomes->front().code();
 }
+struct trim_outcome {
+  std::size_t rows = 0;
+  bool is_through = false;
+};
+trim_outcome trim_one(store& target, trim_kind what, wall_time before, std::size_t count_max) {
+  auto report = std::make_shared<trim_report>();
+  commit_one(target, trim_rows{what, before, count_max, report});
+  CHECK(report->busy_micros.load() >= 0);
+  return {report->rows.load(), report->is_through.load()};
+}
+/// As many trims as it takes; how many rows went.
+std::size_t trim_all(store& target, trim_kind what, wall_time before, std::size_t count_max) {
+  std::size_t rows = 0;
+  for (int tries = 0; tries < 1000; ++tries) {
+    auto one = trim_one(target, what, before, count_max);
+    CHECK(one.rows <= count_max * 4);  // of each shard
+    rows += one.rows;
+    if (one.is_through) return rows;
+  }
+  FAIL("a walk has no end");
+  return rows;
+}
 void commit_posts(store& target, const std::vector<message_record>& rows) {
   for (const auto& row : rows) commit_one(target, insert_message{row});
 }
@@ -530,9 +552,7 @@ STORE_CASE("trimmed events are gone, are missed explicitly, and their positions 
   commit_one(*f.rows, insert_event{event(1, key_of(ada), 15)});
 
   auto trim = [&](wall_time before, std::size_t count_max) {
-    auto trimmed = std::make_shared<std::atomic<std::size_t>>(any_count);
-    commit_one(*f.rows, trim_events{before, count_max, trimmed});
-    return trimmed->load();
+    return trim_one(*f.rows, trim_kind::events, before, count_max).rows;
   };
   CHECK(trim(at_second(10), any_count) == 0);  // strictly older
   CHECK(trim(at_second(31), 2) == 2);          // of lobby's and ada's, the oldest two
@@ -541,7 +561,7 @@ STORE_CASE("trimmed events are gone, are missed explicitly, and their positions 
   CHECK(f.reader->events_after(key_of(ada), 0, any_count).code() == errc::too_old);
   CHECK(seqs(f.reader->events_after(key_of(ada), 1, any_count)).empty());
 
-  commit_one(*f.rows, trim_events{at_second(31), 0, nullptr});
+  commit_one(*f.rows, trim_rows{trim_kind::events, at_second(31), 0, nullptr});
   CHECK(trim(at_second(1000), any_count) == 3);
   f.reopen();
   CHECK(f.reader->end_of(key_of(lobby))->seq == 4);
@@ -550,6 +570,114 @@ STORE_CASE("trimmed events are gone, are missed explicitly, and their positions 
   CHECK(f.reader->events_after(key_of(lobby), 4, any_count)->empty());
   commit_one(*f.rows, insert_event{event(5)});
   CHECK(seqs(f.reader->events_after(key_of(lobby), 4, any_count)) == list_of_seqs{5});
+}
+
+STORE_CASE("trimmed posts are gone, are missed explicitly, and their positions stay used") {
+  fixture<Harness> f;
+  commit_one(*f.rows, put_channel{{lobby, {1}, ""}});
+  commit_posts(*f.rows, {post(10), post(20), post(30), post(40)});
+  CHECK(trim_all(*f.rows, trim_kind::messages, at_second(10), any_count) == 0);  // strictly older
+  CHECK(f.reader->messages_after(lobby, 0, any_count)->size() == 4);
+
+  CHECK(trim_all(*f.rows, trim_kind::messages, at_second(21), any_count) == 2);
+  CHECK(seconds(f.reader->messages(lobby, {})) == list_of_seconds{40, 30});
+  CHECK(f.reader->message(lobby, {20'000'000}).code() == errc::not_found);
+  CHECK(f.reader->messages_after(lobby, 0, any_count).code() == errc::too_old);
+  CHECK(f.reader->messages_after(lobby, 19, any_count).code() == errc::too_old);
+  CHECK(seconds(f.reader->messages_after(lobby, 20, any_count)) == list_of_seconds{30, 40});
+  CHECK(seconds(f.reader->messages_after(lobby, 30, any_count)) == list_of_seconds{40});
+
+  CHECK(trim_all(*f.rows, trim_kind::messages, at_second(1000), any_count) == 2);  // the newest too
+  f.reopen();
+  CHECK(f.reader->messages(lobby, {})->empty());
+  CHECK(f.reader->end_of(key_of(lobby))->seq == 40);
+  CHECK(f.reader->end_of(key_of(lobby))->ts == message_ts{40'000'000});
+  CHECK(f.reader->messages_after(lobby, 39, any_count).code() == errc::too_old);
+  CHECK(f.reader->messages_after(lobby, 40, any_count)->empty());
+  CHECK(f.reader->events_after(key_of(lobby), 0, any_count)->empty());  // posts are not events
+
+  commit_one(*f.rows, insert_message{post(50)});
+  CHECK(seconds(f.reader->messages_after(lobby, 40, any_count)) == list_of_seconds{50});
+  CHECK(f.reader->messages_after(lobby, 40, 0).code() == errc::too_old);
+  CHECK(f.reader->end_of(key_of(lobby))->seq == 50);
+  CHECK(trim_all(*f.rows, trim_kind::messages, at_second(1), any_count) == 0);
+  CHECK(f.reader->end_of(key_of(lobby))->seq == 50);
+}
+
+STORE_CASE("a post that an edit brings back is trimmed again, and the position doesn't go back") {
+  fixture<Harness> f;
+  commit_one(*f.rows, put_channel{{lobby, {1}, ""}});
+  commit_posts(*f.rows, {post(10), post(20)});
+  CHECK(trim_all(*f.rows, trim_kind::messages, at_second(100), any_count) == 2);
+  commit_one(*f.rows, put_message{post(10)});
+  CHECK(f.reader->end_of(key_of(lobby))->seq == 20);
+  CHECK(f.reader->messages_after(lobby, 0, any_count).code() == errc::too_old);
+  CHECK(trim_all(*f.rows, trim_kind::messages, at_second(100), any_count) == 1);
+  CHECK(f.reader->end_of(key_of(lobby))->seq == 20);
+  CHECK(f.reader->end_of(key_of(lobby))->ts == message_ts{20'000'000});
+}
+
+STORE_CASE("threads keep the replies that are young, whatever becomes of their root") {
+  fixture<Harness> f;
+  commit_one(*f.rows, put_channel{{lobby, {1}, ""}});
+  commit_posts(*f.rows, {post(10), reply(20, 10), reply(30, 10, bob), reply(40, 10, bob)});
+  message_ts root{10'000'000};
+  CHECK(trim_all(*f.rows, trim_kind::messages, at_second(25), any_count) == 2);
+  CHECK(seconds(f.reader->replies(lobby, root, {})) == list_of_seconds{30, 40});
+  auto summaries = f.reader->thread_summaries(lobby, {&root, 1});
+  REQUIRE(summaries->size() == 1);
+  CHECK(summaries->front() == thread_summary{root, 2, {40'000'000}, {bob}, 1});
+  CHECK(trim_all(*f.rows, trim_kind::messages, at_second(100), any_count) == 2);
+  CHECK(f.reader->thread_summaries(lobby, {&root, 1})->empty());
+}
+
+STORE_CASE("small trims of posts walk over all channels, and begin again after the last") {
+  fixture<Harness> f;
+  const std::vector<channel_id> channels{{1}, {2}, {3}, {upper_half + 4}, {largest_id - 1}, {largest_id}};
+  for (auto id : channels) commit_one(*f.rows, put_channel{{id, {1}, ""}});
+  for (auto id : channels) {
+    if (id.value == 2) continue;  // has no posts
+    for (std::int64_t second : {10, 20, 30, 1000})
+      if (id.value != 3 || second == 1000) commit_one(*f.rows, insert_message{post(second, ada, id)});
+  }
+  for (std::size_t count_max : {2, 1, 3}) {
+    CAPTURE(count_max);
+    std::size_t old = 0;
+    for (auto id : channels)
+      if (id.value != 2 && id.value != 3) old += 3;
+    CHECK(trim_all(*f.rows, trim_kind::messages, at_second(100), count_max) == old);
+    for (auto id : channels) CHECK(f.reader->messages(id, {})->size() == (id.value == 2 ? 0 : 1));
+    for (auto id : channels)
+      if (id.value != 2 && id.value != 3)
+        for (std::int64_t second : {10, 20, 30}) commit_one(*f.rows, insert_message{post(second, ada, id)});
+  }
+}
+
+STORE_CASE("trims take tokens that are long of no use, and no others") {
+  fixture<Harness> f;
+  auto token = [](std::uint8_t number, user_id owner, std::int64_t created, std::int64_t expires, bool is_revoked) {
+    token_record row;
+    row.hash = {number, 1, 2, 255};
+    row.type = token_type::user;
+    row.team = {1};
+    row.user = owner;
+    row.created = at_second(created);
+    if (expires != 0) row.expires = at_second(expires);
+    row.is_revoked = is_revoked;
+    return row;
+  };
+  const std::vector kept{token(10, ada, 1, 0, false), token(20, ada, 1, 100, false), token(200, bob, 100, 0, true),
+                         token(210, bob, 1, 500, false)};
+  const std::vector gone{token(15, ada, 1, 0, true), token(30, ada, 1, 99, false), token(40, bob, 99, 0, true),
+                         token(250, bob, 1, 2, true)};
+  for (std::size_t count_max : {1, 3, 100}) {
+    CAPTURE(count_max);
+    for (const auto& rows : {kept, gone})
+      for (const auto& row : rows) commit_one(*f.rows, put_token{row});
+    CHECK(trim_all(*f.rows, trim_kind::tokens, at_second(100), count_max) == gone.size());
+    for (const auto& row : kept) CHECK(f.reader->token(row.hash).value() == row);
+    for (const auto& row : gone) CHECK(f.reader->token(row.hash).code() == errc::not_found);
+  }
 }
 
 // -- units and fences ------------------------------------------------------------------------------------------------

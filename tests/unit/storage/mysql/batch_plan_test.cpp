@@ -66,7 +66,7 @@ bool apply(table_rows& rows, const Op& op) {
       if (key.starts_with("workspaces ") && value.starts_with(op.row.domain + " ") && key != name_of(op.row))
         return true;
     rows[name_of(op.row)] = content(op.row);
-  } else if constexpr (!std::is_same_v<Op, trim_events>) {
+  } else if constexpr (!std::is_same_v<Op, trim_rows>) {
     rows[name_of(op.row)] = content(op.row);
   }
   return false;
@@ -359,8 +359,8 @@ TEST_CASE("batch plan: the trims of a refused unit are not done") {
   message_record post;
   post.channel = {1};
   post.ts = {5};
-  std::vector units{unfenced({trim_events{{}, 1, nullptr}, insert_message{post}}),
-                    unfenced({trim_events{{}, 2, nullptr}})};
+  std::vector units{unfenced({trim_rows{trim_kind::events, {}, 1, nullptr}, insert_message{post}}),
+                    unfenced({trim_rows{trim_kind::events, {}, 2, nullptr}})};
   auto plan = plan_batch(units, facts, everywhere);
   REQUIRE(plan.trims.size() == 1);
   CHECK(plan.trims[0]->count_max == 2);

@@ -114,7 +114,7 @@ TEST_CASE("batch sql: every column of every sharded table is written") {
   auto all = statements_for(units);
   all.push_back({put_fences_sql(std::vector{fence{{1}, 2}}, everywhere.routes), {}});
   for (const auto& table : sharded_tables()) {
-    if (table.name == "trimmed_events") continue;  // of a trim
+    if (table.name.starts_with("trimmed_")) continue;  // of a trim
     CAPTURE(table.name);
     auto into = "INSERT INTO " + std::string(table.name) + "(";
     auto found = std::ranges::find_if(all, [&](const auto& each) { return each.text.starts_with(into); });

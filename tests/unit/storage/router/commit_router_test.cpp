@@ -63,16 +63,19 @@ TEST_CASE("router: a unit with rows of several shards is refused, and nothing of
 
 TEST_CASE("router: a trim goes to every shard, and is answered with what all of them trimmed") {
   fixture f({"-40", "40-80", "80-"});
-  auto trimmed = std::make_shared<std::atomic<std::size_t>>(0);
-  f.submit({{}, {trim_events{{}, 7, trimmed}}}, 1);
+  auto trimmed = std::make_shared<trim_report>();
+  f.submit({{}, {trim_rows{trim_kind::events, {}, 7, trimmed}}}, 1);
   CHECK(f.answers.wait_for(1) == list{{1, "ok"}});
-  CHECK(trimmed->load() == 21);
+  CHECK(trimmed->rows.load() == 21);
+  CHECK(trimmed->busy_micros.load() == 7);  // they work at the same time
+  CHECK(trimmed->is_through.load());
 
   f.shards.set("40-80", [](auto& one) { one.failure = error{errc::storage_full, "full"}; });
-  f.submit({{}, {trim_events{{}, 7, trimmed}}}, 2);
+  f.submit({{}, {trim_rows{trim_kind::events, {}, 7, trimmed}}}, 2);
   CHECK(f.answers.wait_for(2).back() == std::pair{2, std::string("storage_full")});
-  CHECK(trimmed->load() == 14);
-  f.submit({{}, {trim_events{{}, 7, trimmed}, post_unit(channel_in("-40"), 1).ops.front()}}, 3);
+  CHECK(trimmed->rows.load() == 14);
+  CHECK_FALSE(trimmed->is_through.load());
+  f.submit({{}, {trim_rows{trim_kind::events, {}, 7, trimmed}, post_unit(channel_in("-40"), 1).ops.front()}}, 3);
   CHECK(f.answers.wait_for(3).back().second == "internal_error");
 }
 

@@ -148,7 +148,11 @@ class fake_shards {
     result<> write(const commit_unit& unit) {
       if (unit.lineage && unit.lineage->load()) return errc::conflict;
       for (const auto& op : unit.ops) {
-        if (const auto* trim = std::get_if<trim_events>(&op)) *trim->trimmed = trim->count_max;
+        if (const auto* trim = std::get_if<trim_rows>(&op)) {
+          trim->report->rows = trim->count_max;
+          trim->report->busy_micros = static_cast<std::int64_t>(trim->count_max);
+          trim->report->is_through = true;
+        }
         const auto* post = std::get_if<insert_message>(&op);
         if (post == nullptr) continue;
         all_.posts_[post->row.channel].push_back(post->row.seq);

@@ -110,7 +110,7 @@ TEST_CASE("table routes: rows of an entity are where the entity's slot is") {
   CHECK(routes.of(on<put_workspace>([](auto& row) { row.id = {6}; })) == keyspace_id(6));
   CHECK(routes.of(on<put_directory>([](auto& row) { row.team = {6}, row.id = 5; })) == keyspace_id(6));
   CHECK(routes.of(on<put_app>([](auto& row) { row.id = {9}; })) == keyspace_id(9));
-  CHECK_THROWS_AS(routes.of(trim_events{}), broken_invariant);
+  CHECK_THROWS_AS(routes.of(trim_rows{}), broken_invariant);
 }
 
 TEST_CASE("table routes: a token is beside its user, or its app if it has no user") {
