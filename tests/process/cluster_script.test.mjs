@@ -53,7 +53,7 @@ describe('tools/cluster', () => {
   it('refuses what it can not do, in a sentence', async () => {
     const three = await cluster('up', '3');
     assert.equal(three.code, 1);
-    assert.match(three.stderr, /^tools\/cluster: 3 nodes need links between nodes/);
+    assert.match(three.stderr, /^tools\/cluster: 3 nodes share one store: tools\/cluster up 3 --mysql 2x2/);
     assert.equal((await cluster('up', '--mysql', '3x1')).code, 1);
     assert.equal((await cluster('status')).code, 1);
     assert.equal((await cluster('sideways')).code, 2);
@@ -103,6 +103,34 @@ describe('tools/cluster', () => {
     const said = await fine('up');
     const { teams } = await post(urlOf(said, 'clients'), 'admin.teams.list', {});
     assert.equal(teams.length, 1);
+    await fine('down');
+    assert.deepEqual(processes(), []);
+    assert.ok(!existsSync(data));
+  });
+
+  it('up 3 makes a cluster, whose nodes are killed, paused, stopped and joined by more', { timeout: 180_000 }, async () => {
+    const nodes = async () => (await fine('status')).split('\n').map((line) => line.split(/\s{2,}/)).filter((row) => /^\d+$/.test(row[1]) && /^n\d/.test(row[0]) && row.length > 3);
+    const settled = (names) => eventually(`${names} to settle`, async () => {
+      const rows = await nodes();
+      return rows.map((row) => row[0]).sort().join() === names && rows.every((row) => row[2] === 'settled');
+    }, 30_000);
+    const said = await fine('up', '3', '--mysql', '1x1');
+    assert.match(said, /^n3 serves clients at/m);
+    await settled('n1,n2,n3');
+    assert.match(await fine('status'), /^consul\s+up/m);
+    assert.match(await fine('kill', 'n3'), /was killed/);
+    await settled('n1,n2');
+    await fine('up');
+    await settled('n1,n2,n3');
+    await fine('pause', '1');
+    assert.match(await fine('status'), /^n1\s+paused/m);
+    await settled('n2,n3');
+    await fine('resume', '1');
+    await settled('n1,n2,n3');
+    await fine('stop', 'n2');
+    await settled('n1,n3');
+    await fine('up', '4');
+    await settled('n1,n2,n3,n4');
     await fine('down');
     assert.deepEqual(processes(), []);
     assert.ok(!existsSync(data));
