@@ -48,17 +48,26 @@ export function settingsFor(data, changes = {}) {
 
 /**
  * THRONG_TEST_STORE=mysql runs the suite on MySQL: one private MariaDB for the run, a database in it for each data folder.
- * Tests that say which store they want get that one.
+ * THRONG_TEST_NODES=3 gives each node two more beside it, on which most of what the test talks to lives then.
+ * Tests that say which store they want get that one, and a node alone.
  */
+const nodesWanted = Number(process.env.THRONG_TEST_NODES ?? 1);
 let databases = 0;
 async function storeOf(settings) {
-  if (process.env.THRONG_TEST_STORE !== 'mysql' || settings.storage) return { settings, env: {} };
+  if ((process.env.THRONG_TEST_STORE !== 'mysql' && nodesWanted === 1) || settings.storage) return { settings, env: {}, companions: 0 };
   const { MariaDb, mysqlSettings } = await import('./mariadb.mjs');
   mariadb ??= MariaDb.start();
-  const chosen = mysqlSettings(`-=${(await mariadb).address}`, { database: `throng_${++databases}`, supervise: false });
-  return { settings: { ...settings, ...chosen.settings }, env: chosen.env };
+  const database = `throng_${++databases}`;
+  const chosen = mysqlSettings(`-=${(await mariadb).address}`, { database, supervise: false });
+  const all = { settings: { ...settings, ...chosen.settings }, env: chosen.env, companions: nodesWanted - 1 };
+  if (nodesWanted === 1) return all;
+  const { Consul } = await import('./consul.mjs');
+  consul ??= Consul.start();
+  all.settings.topology = { kind: 'consul', agents: (await consul).address, prefix: `${database}/` };
+  all.settings.cluster = { nodes_min: nodesWanted };
+  return all;
 }
-let mariadb;
+let mariadb, consul;
 
 /** Runs throngd to its end, for --check, --version and wrong configurations. */
 export async function runToEnd(args, { env = {}, cwd } = {}) {
@@ -74,7 +83,7 @@ export async function runToEnd(args, { env = {}, cwd } = {}) {
 
 export class Throngd {
   folder; data; errors = ''; client; admin; cluster; child; ended;
-  #settings; #limits; #env;
+  #settings; #limits; #env; #companions = [];
   listeners = new Set(); // closed before the process is stopped
 
   /** `settings`: sections that differ from settingsFor(); `limits`: prlimit options; `data`: another data folder. */
@@ -88,7 +97,18 @@ export class Throngd {
     server.#env = { ...store.env, ...env };
     servers.add(server);
     await server.launch();
+    for (let i = 0; i < store.companions; ++i) {
+      const companion = await Throngd.start({ settings: { ...store.settings, node: `companion${i + 1}` }, env: server.#env });
+      for (const part of [companion.child, companion.child.stdout, companion.child.stderr]) part.unref(); // a test that is through doesn't wait for it
+      server.#companions.push(companion);
+    }
+    await server.#serves();
     return server;
+  }
+
+  /** Until it is a member of its cluster, and there is a slot table. */
+  async #serves() {
+    if (this.#companions.length > 0) await eventually('the node to be ready', async () => (await fetch(`${this.admin}/readyz`)).ok, 20_000);
   }
 
   get api() { return `${this.client}/api`; }
@@ -116,6 +136,7 @@ export class Throngd {
     const parts = /^ready node=(\S+) client=(http\S+) admin=(http\S+) cluster=(\S+)$/.exec(line);
     if (!parts) throw new Error(`not a ready line: ${line}`);
     [, , this.client, this.admin, this.cluster] = parts;
+    await this.#serves();
   }
 
   /** SIGTERM, and it must end by itself with 0. */
