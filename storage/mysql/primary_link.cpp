@@ -83,22 +83,29 @@ void primary_link::was_fine() {
 
 void primary_link::has_failed(const failure& why) { health_->failed(to_error(why).detail, clock::now()); }
 
+/// Who isn't to try again has told how it went: others may be waiting for just that.
 bool primary_link::recover(const failure& why, tries_left& tries) {
   auto is_in_time = clock::now() < tries.deadline;
   if (why.is_conflict_of_locks() || why.is_duplicate_key()) {
-    if (!is_in_time || tries.conflicts == 0) return false;
+    if (!is_in_time || tries.conflicts == 0) {
+      was_fine();
+      return false;
+    }
     --tries.conflicts;
     pause();
     return true;
   }
   drop();  // after anything else its state isn't known
-  if (why.is_stale_statement()) return is_in_time && tries.stale-- != 0;
-  if (!is_mended_by_time(why)) {
+  if (why.is_stale_statement() && is_in_time && tries.stale != 0) {
+    --tries.stale;
+    return true;
+  }
+  if (!is_mended_by_time(why) && !why.is_stale_statement()) {
     was_fine();
     return false;
   }
   has_failed(why);
-  if (!is_in_time) return false;
+  if (!is_in_time || why.is_stale_statement()) return false;
   wait(tries.deadline);
   return true;
 }

@@ -397,6 +397,30 @@ TEST_CASE("mysql: without a primary, writes and reads fail after their patience,
   CHECK(comes_true([&] { return reader->message(lobby, {2}).ok(); }));
 }
 
+TEST_CASE("mysql: a shard that comes back without its tables is read again when it has them") {
+  mysql_harness at;
+  at.options.read_patience = 50ms;
+  auto rows = at.open();
+  auto reader = rows->make_reader();
+  CHECK(reader->channel(channel_id{1}).code() == errc::not_found);
+  auto admin = at.admin();
+  admin.run("RENAME TABLE shard_guard TO away");  // as while a dump is being restored
+  at.directory->set(shard_map::make({shard_record{}}, {}, 1).value());
+  const auto fails_with = [&](std::string_view word) {
+    auto read = reader->channel(channel_id{1});
+    return read.code() == errc::service_unavailable && read.failure().detail.find(word) != std::string::npos;
+  };
+  REQUIRE(fails_with("no primary"));
+  at.directory->set(shard_map::single(shared_mariadb::server().address()));
+  REQUIRE(comes_true([&] { return fails_with("1146"); }));
+  admin.run("RENAME TABLE away TO shard_guard");
+  const auto end = std::chrono::steady_clock::now() + 5s;
+  errc last{};
+  while ((last = reader->channel(channel_id{1}).code()) != errc::not_found && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(20ms);
+  CHECK(last == errc::not_found);
+}
+
 TEST_CASE("mysql: writes and reads follow the primary to another address while they wait for it") {
   cutting_proxy proxy(shared_mariadb::server().port());
   mysql_harness at;
