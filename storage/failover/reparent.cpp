@@ -6,6 +6,7 @@
 
 #include "config/log.hpp"
 #include "storage/failover/shard_steps.hpp"
+#include "storage/failover/succession.hpp"
 
 namespace throng::failover {
 
@@ -47,10 +48,10 @@ void in_parallel(std::size_t count, Action action) {
 
 /// Takes what a member has received, and makes sure that it never acknowledges the old primary again.
 server_observation stop_member(server_session& session, const shard_record& record, const shard_notes& notes,
-                               bool primary_is_away) {
+                               bool is_vouched, bool primary_is_away) {
   const auto& server = session.server();
   auto seen = session.look();
-  if (!notes.trusts(seen)) throw step_failed(server + " was restarted meanwhile");
+  if (!is_vouched && !notes.trusts(seen)) throw step_failed(server + " was restarted meanwhile");
   if (seen.replication) {
     const auto& replication = *seen.replication;
     if (primary_is_away && replication.is_connected && replication.source == record.primary)
@@ -96,7 +97,9 @@ std::string timing_of(const reparent_report& report) {
 
 reparent_report reparent_emergency(shard_round& round, const std::vector<server_observation>& servers) {
   const auto old = round.record().primary;
-  const auto members = members_of(round.record());
+  const auto succession = find_succession(round.record(), round.notes(), servers);
+  if (!succession.objection.empty()) throw step_failed(succession.objection);
+  const auto& members = succession.candidates;
   auto report = report_of(old, false);
   stopwatch watch(report);
   const auto old_seen = std::ranges::find(servers, old, &server_observation::server);
@@ -104,20 +107,26 @@ reparent_report reparent_emergency(shard_round& round, const std::vector<server_
 
   round.raise_term("replaces " + old);
   for (const auto& one : members) round.on(one);
+  std::optional<server_observation> voucher;  // rule 6: under its lock nobody opens it
+  if (succession.is_vouched) voucher = round.on(old).look();
   round.confirm();
+  if (voucher && !vouches(*voucher)) throw step_failed(old + " isn't as it was a moment ago");
   watch.phase("claim");
 
   // At once: stopping takes a second or two where the old primary hangs and a replica is just connecting to it.
   std::vector<server_observation> stopped(members.size());
   in_parallel(members.size(), [&](std::size_t i) {
-    stopped[i] = stop_member(round.on(members[i]), round.record(), round.notes(), is_away);
+    stopped[i] = stop_member(round.on(members[i]), round.record(), round.notes(), succession.is_vouched, is_away);
   });
   const auto chosen = choose_successor(stopped);
   if (!chosen) throw step_failed(chosen.failure().detail);
+  const auto& winner = *std::ranges::find(stopped, *chosen, &server_observation::server);
+  const auto everything = winner.received();
+  if (voucher && (!everything.covers(voucher->gtids.binlog_pos) || !foreign_transactions(winner, *voucher).empty()))
+    throw step_failed(*chosen + " has not what " + old + " has");
   watch.phase("stop");
 
   auto& successor = round.on(*chosen);
-  const auto everything = std::ranges::find(stopped, *chosen, &server_observation::server)->received();
   if (!successor.wait_until_applied(everything, round.how.drain_patience)) {
     const auto missing = successor.binlog_position().behind(everything);
     throw step_failed(*chosen + " still has " + std::to_string(missing) + " transactions to apply");

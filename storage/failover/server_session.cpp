@@ -195,6 +195,8 @@ void server_session::flush_each_commit() {
   const auto is = db_.number("SELECT @@global.innodb_flush_log_at_trx_commit");
   if (is == 1) db_.run("SET GLOBAL innodb_flush_log_at_trx_commit=3");
   if (is == 0) db_.run("SET GLOBAL innodb_flush_log_at_trx_commit=2");  // no flush wanted; but kill -9 is survived
+  // What it applied as a replica may still be in the buffer only, and a restart would cut that off its binlog.
+  db_.run("FLUSH LOCAL ENGINE LOGS");
 }
 
 void server_session::open_for_writes() { db_.run("SET GLOBAL read_only=0"); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SERVER SESSION: what a supervisor does to one database server, as verbs, on one connection. Nothing that it does goes
-// to the binlog. Blocking; one thread at a time; throws mysql::failure, or step_failed with a sentence.
+// to the binlog, but for the numbers it leaves out. Blocking; one thread at a time; throws mysql::failure, or
+// step_failed with a sentence.
 //
 // lock() makes two supervisors harmless to each other: it takes a lock by name (GET_LOCK) that belongs to the
 // connection, and ends the connection of whoever holds it. A supervisor locks all servers it wants to change and then
@@ -51,7 +52,8 @@ class server_session {
   /// Commits wait for a replica (AFTER_SYNC, 11 days at most), or don't. REQUIRES of switching off: nobody waits, or it
   /// is the recorded primary without members: whoever waits is answered.
   void wait_for_acknowledgements(bool on);
-  /// Every commit reaches the disk in InnoDB's own log too, before it is answered: see rule 6 of shard_analysis.hpp.
+  /// Every commit reaches the disk in InnoDB's own log too, before it is answered, and so have all until now: see rule
+  /// 6 of shard_analysis.hpp.
   void flush_each_commit();
   void open_for_writes();
   /// read_only, without leaving anyone in the middle of a commit. Statements that are in the way after `patience` are

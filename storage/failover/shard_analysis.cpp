@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/failover/succession.hpp"
 #include "storage/model/assert.hpp"
 
 namespace throng::failover {
 
 namespace {
 
-using std::ranges::any_of;
 using std::ranges::find;
 
 bool is_one_of(const server_address& server, const std::vector<server_address>& servers) {
@@ -27,14 +27,6 @@ std::string joined(const std::vector<gtid>& transactions) {
   std::string out;
   for (const auto& one : transactions) out += (out.empty() ? "" : ",") + to_text(one);
   return out;
-}
-
-/// Two transactions that can't both be in one history.
-std::optional<std::pair<gtid, gtid>> parting_of(const gtid_list& one, const gtid_list& other) {
-  for (const auto& a : one.all())
-    for (const auto& b : other.all())
-      if (a.domain == b.domain && a.number == b.number && a.server != b.server) return std::pair(a, b);
-  return std::nullopt;
 }
 
 /// One look at a shard.
@@ -55,7 +47,7 @@ class analysis {
     fence_writable_replicas();
     if (!primary) {
       add(problem_t::no_such_primary, record_.primary, "the record names no primary");
-      if (can_ask_every_member()) do_next(step_t::emergency_reparent, {});
+      if (find_succession(record_, notes_, seen_).objection.empty()) do_next(step_t::emergency_reparent, {});
     } else if (!primary->is_reachable) {
       primary_is_away(*primary);
     } else if (!primary->is_supported) {
@@ -94,33 +86,6 @@ class analysis {
 
   // -- no primary ----------------------------------------------------------------------------------------------------
 
-  bool can_ask_every_member() const {
-    return !members_.empty() && !any_of(members_, [&](const auto& one) { return !why_not_asked(one).empty(); });
-  }
-
-  /// Why a member can't take part in a promotion (rules 3 and 4); empty: it can.
-  std::string why_not_asked(const server_address& server) const {
-    const auto* seen = of(server);
-    if (!seen || !seen->is_reachable) return server + " can't be reached";
-    if (!seen->is_supported) return unsupported(*seen);
-    if (!notes_.trusts(*seen))
-      return server + " was restarted and hasn't received again what it may have acknowledged before";
-    if (const auto errant = notes_.errant.find(server); errant != notes_.errant.end())
-      return server + " has errant transactions: " + errant->second;
-    if (const auto own = written_by_itself(*seen); !own.empty())
-      return server + " has transactions of its own that the primary never had: " + joined(own);
-    return {};
-  }
-
-  /// As far as the primary was ever seen.
-  std::vector<gtid> written_by_itself(const server_observation& replica) const {
-    const auto* primary = of(record_.primary);
-    if (!primary || !primary->is_known) return {};
-    auto errant = errant_transactions(replica.gtids, primary->gtids);
-    std::erase_if(errant, [&](const gtid& one) { return one.server != replica.gtids.server_id; });
-    return errant;
-  }
-
   void primary_is_away(const server_observation& primary) {
     for (const auto& one : seen_)
       if (one.is_reachable && one.replicates_from(primary.server) && one.replication->is_connected) {
@@ -135,18 +100,13 @@ class analysis {
           primary.server + " is down" + why + " and nobody else has every acknowledged write: waiting for it");
       return;
     }
-    std::vector<server_address> missing;
-    std::string because;
-    for (const auto& one : members_)
-      if (auto reason = why_not_asked(one); !reason.empty()) {
-        missing.push_back(one);
-        because += (because.empty() ? "" : "; ") + reason;
-      }
-    if (missing.size() == members_.size()) {
-      add(problem_t::dead_primary_and_replicas, primary.server, primary.server + " is down" + why + ", and " + because);
-    } else if (!missing.empty()) {
+    const auto succession = find_succession(record_, notes_, seen_);
+    if (succession.candidates.empty()) {
+      add(problem_t::dead_primary_and_replicas, primary.server,
+          primary.server + " is down" + why + ", and " + succession.objection);
+    } else if (!succession.objection.empty()) {
       add(problem_t::dead_primary_and_some_replicas, primary.server,
-          primary.server + " is down" + why + "; nothing is promoted, for " + because);
+          primary.server + " is down" + why + "; nothing is promoted, for " + succession.objection);
     } else {
       add(problem_t::dead_primary, primary.server, primary.server + " is down" + why);
       if (is_over) do_next(step_t::emergency_reparent, {});
@@ -176,25 +136,34 @@ class analysis {
       with_members(primary);
   }
 
+  /// Rule 6. Of who can't be asked, what it had when it last answered.
   bool may_open(const server_observation& primary) {
-    std::vector<server_address> ahead;
+    const auto is_vouched = vouches(primary);
+    std::string ahead;
     for (const auto& server : members_) {
       const auto* member = of(server);
-      if (!member || !member->is_known) continue;  // rule 6: the primary's own log holds what it acknowledged
-      if (!primary.gtids.binlog_pos.covers(member->received())) ahead.push_back(server);
+      const auto knows_nothing = !member || !member->is_known;
+      if (is_vouched && (knows_nothing || is_kept_out(*member, primary))) continue;
+      if (knows_nothing || !primary.gtids.binlog_pos.covers(member->received()) ||
+          (!is_vouched && !member->is_reachable))
+        ahead += (ahead.empty() ? "" : ", ") + server;
     }
     if (ahead.empty()) {
       add(problem_t::primary_is_read_only, primary.server, primary.server + " is the primary and takes no writes");
       do_next(step_t::open_primary, {primary.server});
       return true;
     }
-    std::string because;
-    for (const auto& one : members_)
-      if (auto reason = why_not_asked(one); !reason.empty()) because += "; " + reason;
+    const auto succession = find_succession(record_, notes_, seen_);
+    const auto detail = primary.server + " came back " +
+                        (is_vouched ? "at " + to_text(primary.gtids.binlog_pos) : "without its log") + ", behind " +
+                        ahead;
     add(problem_t::primary_lost_writes, primary.server,
-        primary.server + " came back at " + to_text(primary.gtids.binlog_pos) + ", behind " + joined(ahead) + because);
-    if (because.empty()) do_next(step_t::emergency_reparent, {});
+        detail + (succession.objection.empty() ? "" : "; nothing is promoted, for " + succession.objection));
+    if (succession.objection.empty()) do_next(step_t::emergency_reparent, {});
     return false;
+  }
+  bool is_kept_out(const server_observation& replica, const server_observation& primary) const {
+    return notes_.errant.contains(replica.server) || !foreign_transactions(replica, primary).empty();
   }
 
   bool is_errant(const server_observation& replica, const server_observation& primary) {
@@ -230,6 +199,12 @@ class analysis {
       return;
     }
     if (!replica.is_read_only) return;  // it is fenced first
+    if (replica.replicates_from(primary.server) && has_parted(*replica.replication)) {
+      add(problem_t::errant_gtid_detected, server,
+          server + " isn't a copy of " + primary.server + " any more: " + replica.replication->io_error +
+              "; it stays out until it is seeded again");
+      return;
+    }
     const auto join = is_member(server) || members_.empty() ? step_t::attach : step_t::admit;
     if (!replica.replicates_from(primary.server)) {
       add(replica.replication ? problem_t::connected_to_wrong_primary : problem_t::not_connected_to_primary, server,
@@ -255,6 +230,12 @@ class analysis {
       // A run is known by its second: nothing younger may be confused with the next one.
       if (acknowledges(replica, primary) && replica.uptime_s >= 1) do_next(step_t::trust, {server});
     }
+  }
+  /// It asked the primary for what follows on a transaction that the primary never had. The numbers can't tell: the
+  /// primary has written higher ones since (rule 6).
+  static bool has_parted(const replication_state& replication) {
+    return !replication.is_connected && (replication.io_error.find("is missing the GTID") != std::string::npos ||
+                                         replication.io_error.find("the slave has diverged") != std::string::npos);
   }
   /// Its account is locked, or has another password.
   static bool is_shut_out(const replication_state& replication) {
@@ -427,23 +408,6 @@ shard_assessment assess(const shard_record& record, const shard_notes& notes,
                         const std::vector<server_observation>& seen, const analysis_policy& policy, steady_time now,
                         silences& silent) {
   return analysis(record, notes, seen, policy, now, silent).run();
-}
-
-result<server_address> choose_successor(const std::vector<server_observation>& stopped) {
-  const server_observation* best = nullptr;
-  for (const auto& one : stopped) {
-    const auto received = one.received();
-    for (const auto& other : stopped)
-      if (const auto parted = parting_of(received, other.received()))
-        return error{errc::conflict, "the histories of " + one.server + " and " + other.server + " parted at " +
-                                         to_text(parted->first) + " and " + to_text(parted->second)};
-    const auto has_most = std::ranges::all_of(
-        stopped, [&](const server_observation& other) { return received.covers(other.received()); });
-    if (!has_most) continue;
-    if (!best || one.gtids.binlog_pos.behind(received) < best->gtids.binlog_pos.behind(best->received())) best = &one;
-  }
-  if (!best) return error{errc::conflict, "no server has received everything that the others have"};
-  return best->server;
 }
 
 }  // namespace throng::failover

@@ -3,27 +3,38 @@
 // Pure.
 //
 // What must hold, so that no acknowledged write is lost, ever:
-//  1. M, the replicas in record.in_sync, together received every write that the primary acknowledged. An
-//  acknowledgement
-//     needs one replica only, so one of them alone may lack some; if M is empty, only the primary has everything.
+//  1. M, the replicas in record.in_sync, together received every write that the primary acknowledged. One of them alone
+//     may lack some, for an acknowledgement needs one replica only; if M is empty, only the primary has everything.
 //  2. If M isn't empty, only its members can acknowledge: each replica connects with an account of its own, and on the
 //     primary the accounts of the others are locked (their "gate" is closed). So a server joins M before its gate
 //     opens, and leaves M after its gate was closed and another member has received what was acknowledged until then.
 //     If M is empty any gate may be open, for nobody but the primary may be promoted.
 //  3. A member that was restarted has thrown away what it received and hadn't applied (MariaDB does, with GTID): it
 //     isn't trusted until it has received everything again. The notes say which run of it is trusted.
-//  4. A promotion needs every member of M: each is asked, its receiving is stopped, so that the old primary, wherever
-//  it
-//     is, never again gets an acknowledgement; the one that received most wins, and applies all of it before it opens.
-//     If one can't be asked nothing is promoted. So with M empty the shard waits for its primary.
+//  4. A promotion in place of a primary that is away needs every member of M: each is asked, its receiving is stopped,
+//     so that the old primary, wherever it is, never again gets an acknowledgement; the one that received most wins,
+//     and applies all of it before it opens. If one can't be asked, or isn't trusted, nothing is promoted. So with M
+//     empty the shard waits for its primary.
 //  5. The record names the new primary (CAS, in the term of the promotion) before that takes writes; M is then empty.
 //     Servers that aren't the record's primary are set read-only before anything else is done with them.
-//  6. A primary that was restarted opens again only if no member of M has more than it: a restart as
-//     --init-rpl-role=SLAVE cuts off the end of the binlog, so that the primary's tail that nobody acknowledged is no
-//     obstacle to its return as a replica. (A cut also takes acknowledged writes whose commit InnoDB had not written
-//     yet: seen with innodb_flush_log_at_trx_commit=1. So primaries run with 3.) If some server can't be asked, or has
-//     more, the primary leaves numbers out before it opens: a replica must never take its new transactions for those
-//     that were cut off.
+//  6. A primary that is there again has every write that it acknowledged: each was in its binlog and in InnoDB's own
+//     log, both on the disk, before the client was told, and what it had when it was opened was flushed first (it runs
+//     with innodb_flush_log_at_trx_commit=3; with 1 a restart as --init-rpl-role=SLAVE was seen to cut acknowledged
+//     writes off the binlog, whose commit InnoDB had not written yet). All that such a restart cuts off now is its
+//     tail, which nobody was told of. So while it is there and takes no writes, it vouches, under the locks of a round:
+//      - If it has all that the members received (who can't be asked: when last seen), it opens again, as the primary.
+//      - If a member has more, that one takes its place, for it has all of the primary's log and so every acknowledged
+//        write. Trust (rule 3) doesn't matter, nor do members that can't be asked (rule 4): both rules are there to put
+//        together from several what the primary has alone, and to shut out a primary that can't be asked to stop, while
+//        this one is read-only and locked, and starts read-only. The winner must have what each member was last seen to
+//        have: whoever has more would have to be seeded again.
+//      - A member with an errant transaction is no matter for either, and can't win.
+//     A primary without any binlog (replaced, seeded) vouches for nothing. Files older than its last write must never
+//     be put under a primary: nothing here would see that. Whoever sets sync_binlog=0 or a flush of 0 or 2 has chosen
+//     that a power loss, unlike a crash, may cost writes.
+//     Numbers that a restart cut off must not be given to other transactions: a replica that has the old ones would
+//     take the new ones for those. So if some server can't be asked, or has more, a primary that was restarted leaves
+//     numbers out before it opens; MariaDB refuses a replica that stands in such a gap, and it is reported as errant.
 //  7. A primary whose commits wait for an acknowledgement keeps waiting (the timeout is 11 days) until someone joins M
 //     or, with ackers_min = 0, until M is recorded as empty. It is never switched to asynchronous while it isn't the
 //     primary any more: that would answer the commits which wait.
@@ -68,7 +79,7 @@ enum class problem_t : std::uint8_t {
   dead_primary_without_in_sync,  // nobody else has everything: wait for it
   primary_has_primary,
   primary_is_read_only,
-  primary_lost_writes,  // restarted, and a member of M has more than it
+  primary_lost_writes,  // restarted, and a member of M has more than it: rule 6
   primary_semi_sync_must_be_set,
   primary_semi_sync_blocked,
   primary_without_acker,  // writes are on the primary alone, as ackers_min = 0 allows
@@ -136,10 +147,6 @@ using silences = std::map<server_address, steady_time>;
 shard_assessment assess(const shard_record& record, const shard_notes& notes,
                         const std::vector<server_observation>& seen, const analysis_policy& policy, steady_time now,
                         silences& silent);
-
-/// Who of the members that were stopped (rule 4) is promoted: of those that received most, the one that has least left
-/// to apply. Errors: conflict, if there are none, or their positions can't be compared.
-result<server_address> choose_successor(const std::vector<server_observation>& stopped);
 
 /// record.in_sync without the primary.
 std::vector<server_address> members_of(const shard_record& record);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/log.hpp"
+#include "storage/failover/succession.hpp"
 #include "storage/model/assert.hpp"
 
 namespace throng::failover {
@@ -130,6 +131,7 @@ void form_in_sync(shard_round& round, const servers& joining) {
   round.confirm();
   if (!members_of(round.record()).empty()) return;
   const auto waited_before = primary.look().is_semi_sync_primary;
+  primary.flush_each_commit();  // it may have been open before anyone supervised it
   primary.wait_for_acknowledgements(true);
   primary.close_gates_except(ids);
   const auto committed = primary.binlog_position();
@@ -182,16 +184,20 @@ void expel(shard_round& round, const server_address& server) {
   if (replica.look().replication) replica.forget_source();
 }
 
-/// Whether some server may have received what the primary cut off the end of its log.
-bool may_have_more(shard_round& round, server_session& primary) {
+/// Whether some server may have received what the primary cut off the end of its log. Throws if the primary may not be
+/// opened: rule 6, again, under the locks.
+bool may_have_more(shard_round& round, const server_observation& primary) {
   bool may = false;
   for (const auto& one : round.record().servers) {
-    if (one == primary.server()) continue;
+    if (one == primary.server) continue;
+    const auto is_member = is_one_of(one, round.record().in_sync);
     try {
-      if (primary.binlog_position().covers(round.on(one).look().received())) continue;
-      if (is_one_of(one, round.record().in_sync))  // rule 6, again
-        throw step_failed(one + " has more than " + primary.server());
-    } catch (const server_away&) {  // if it is a member: it has nothing acknowledged that the primary's own log hasn't
+      const auto seen = round.on(one).look();
+      if (primary.gtids.binlog_pos.covers(seen.received())) continue;
+      const auto is_errant = round.notes().errant.contains(one) || !foreign_transactions(seen, primary).empty();
+      if (is_member && !(is_errant && vouches(primary))) throw step_failed(one + " has more than " + primary.server);
+    } catch (const server_away&) {
+      if (is_member && !vouches(primary)) throw;  // one that vouches has in its own log what was acknowledged
     }
     may = true;
   }
@@ -200,7 +206,7 @@ bool may_have_more(shard_round& round, server_session& primary) {
 
 void open_primary(shard_round& round) {
   auto& primary = primary_of(round);
-  const auto leaves_numbers_out = may_have_more(round, primary);
+  const auto leaves_numbers_out = may_have_more(round, primary.look());
   round.confirm();
   round.raise_term(primary.server() + " takes writes");
   if (leaves_numbers_out) primary.leave_numbers_out();

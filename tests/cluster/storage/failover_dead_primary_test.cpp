@@ -41,10 +41,10 @@ void kill_primary_under_load(unsigned servers, int rounds) {
 }  // namespace
 
 TEST_CASE("failover: of two servers the replica takes over, and the old primary comes back as its replica") {
-  kill_primary_under_load(2, 3);
+  kill_primary_under_load(2, 2);
 }
 
-TEST_CASE("failover: of three servers one takes over, and the others follow it") { kill_primary_under_load(3, 3); }
+TEST_CASE("failover: of three servers one takes over, and the others follow it") { kill_primary_under_load(3, 2); }
 
 TEST_CASE("failover: a replica that dies leaves the in-sync set, and writes go on") {
   for (const unsigned count : {2U, 3U}) {

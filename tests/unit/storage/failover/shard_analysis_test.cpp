@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage/failover/shard_analysis.hpp"
+#include "storage/failover/succession.hpp"
 
 #include <algorithm>
 
@@ -173,21 +173,130 @@ TEST_CASE("analysis: with M empty the shard waits for its primary") {
   CHECK(all.steps.empty());
 }
 
-TEST_CASE("analysis: a primary that came back opens only if nobody has more than it") {
-  shard s;
-  s.of(p).is_read_only = true;
-  CHECK(does(s.assess(), step_t::open_primary, {p}));
-  SUBCASE("a member received what the restart cut off") {
-    s.of(a).replication->received = shard::list("0-1-101");
-    const auto all = s.assess();
-    CHECK(finds(all, problem_t::primary_lost_writes));
-    CHECK_FALSE(does(all, step_t::open_primary, {p}));
-    CHECK(does(all, step_t::emergency_reparent, {}));
-    s.put_down(b);
-    const auto waits = s.assess();
-    CHECK_FALSE(does(waits, step_t::open_primary, {p}));
-    CHECK_FALSE(does(waits, step_t::emergency_reparent, {}));
+// A primary that came back has every acknowledged write (rule 6): so nobody else needs to be trusted, or asked.
+
+namespace {
+
+/// The primary was killed and came back; one replica was restarted meanwhile and has received nothing since.
+struct returned : shard {
+  returned() {
+    of(p).is_read_only = true;
+    of(p).is_semi_sync_primary = false;
+    of(a).start_s = 1001;
   }
+  void has(const server_address& server, std::string_view position) {
+    of(server).replication->received = list(position);
+    of(server).gtids.binlog_pos = of(server).gtids.binlog_state = list(position);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("analysis: a primary that came back is opened if it has what all others have") {
+  returned s;
+  SUBCASE("the same") {}
+  SUBCASE("more") {
+    s.has(a, "0-1-99");
+    s.has(b, "0-1-98");
+  }
+  SUBCASE("more than who is down") { s.put_down(b); }
+  const auto all = s.assess();
+  CHECK(finds(all, problem_t::primary_is_read_only));
+  CHECK(does(all, step_t::open_primary, {p}));
+  CHECK_FALSE(does(all, step_t::emergency_reparent, {}));
+}
+
+TEST_CASE("analysis: a primary that came back with less is replaced by who has most, trusted or not") {
+  returned s;
+  SUBCASE("a trusted one has more") { s.of(b).replication->received = shard::list("0-1-101"); }
+  SUBCASE("the one that was restarted has more") { s.has(a, "0-1-101"); }
+  SUBCASE("both have more, and none is trusted") {
+    s.notes.trusted_runs.clear();
+    s.has(a, "0-1-101");
+    s.has(b, "0-1-102");
+  }
+  SUBCASE("one has more, and the other is down") {
+    s.has(a, "0-1-101");
+    s.put_down(b);
+  }
+  const auto all = s.assess();
+  CHECK(finds(all, problem_t::primary_lost_writes));
+  CHECK(does(all, step_t::emergency_reparent, {}));
+  CHECK_FALSE(does(all, step_t::open_primary, {p}));
+}
+
+TEST_CASE("analysis: a primary that came back with less waits for the one that had most") {
+  returned s;
+  s.has(a, "0-1-101");
+  s.has(b, "0-1-102");
+  s.put_down(b);
+  const auto all = s.assess();
+  CHECK(finds(all, problem_t::primary_lost_writes));
+  CHECK(all.findings[0].detail.find(b) != std::string::npos);
+  CHECK_FALSE(does(all, step_t::emergency_reparent, {}));
+  CHECK_FALSE(does(all, step_t::open_primary, {p}));
+}
+
+TEST_CASE("analysis: what is errant on a replica keeps the primary that came back from nothing") {
+  returned s;
+  SUBCASE("a transaction of its own") { s.has(a, "0-2-103"); }
+  SUBCASE("one that it has from elsewhere") { s.has(a, "0-9-103"); }
+  SUBCASE("one that is known to be errant") {
+    s.has(a, "0-1-103");
+    s.notes.errant[a] = "0-1-103";
+  }
+  auto all = s.assess();
+  CHECK(does(all, step_t::open_primary, {p}));
+  CHECK_FALSE(does(all, step_t::emergency_reparent, {}));
+  // Another one has what the restart cut off: that one wins, whatever the errant one has.
+  s.has(b, "0-1-101");
+  all = s.assess();
+  CHECK(does(all, step_t::emergency_reparent, {}));
+  CHECK_FALSE(does(all, step_t::open_primary, {p}));
+}
+
+TEST_CASE("analysis: a primary that came back without its log proves nothing") {
+  returned s;
+  s.of(p).gtids = {1, {}, {}, shard::list("0-1-90")};  // from a backup
+  s.has(b, "0-1-100");
+  SUBCASE("a replica isn't trusted") {}
+  SUBCASE("a replica is down") {
+    s.of(a).start_s = 1000;
+    s.put_down(a);
+  }
+  SUBCASE("nobody can be asked, or was ever") {
+    for (const auto& one : {a, b}) {
+      s.put_down(one);
+      s.of(one).is_known = false;
+    }
+  }
+  const auto all = s.assess();
+  CHECK(finds(all, problem_t::primary_lost_writes));
+  CHECK_FALSE(does(all, step_t::open_primary, {p}));
+  CHECK_FALSE(does(all, step_t::emergency_reparent, {}));
+}
+
+TEST_CASE("analysis: a primary that came back without its log is replaced when all that rule 4 asks for is there") {
+  returned s;
+  s.of(a).start_s = 1000;
+  s.of(p).gtids = {1, {}, {}, {}};
+  const auto all = s.assess();
+  CHECK(does(all, step_t::emergency_reparent, {}));
+  CHECK_FALSE(does(all, step_t::open_primary, {p}));
+}
+
+TEST_CASE(
+    "analysis: a replica whose position isn't in the primary's log has parted from it, whatever the numbers say") {
+  shard s;
+  auto& replication = *s.of(a).replication;
+  replication.is_connected = s.of(a).is_acknowledging = false;
+  replication.io_error =
+      "Got fatal error 1236 from master: 'The binlog on the master is missing the GTID 0-1-100 requested by the slave "
+      "(even though a subsequent sequence number does exist), and GTID strict mode is enabled'";
+  const auto all = s.assess();
+  CHECK(finds(all, problem_t::errant_gtid_detected));
+  CHECK_FALSE(does(all, step_t::start_replication, {a}));
+  CHECK_FALSE(does(all, step_t::attach, {a}));
 }
 
 TEST_CASE("analysis: who isn't the primary takes no writes, whatever else is wrong") {
