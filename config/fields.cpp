@@ -74,7 +74,7 @@ std::vector<field> fields(configuration& c) {
     secret("storage.mysql.password", c.storage.mysql.password, 0, "The account's password; only from THRONG_STORAGE_MYSQL_PASSWORD, never in a file: there is password_file."),
     text("storage.mysql.password_file", c.storage.mysql.password_file, 0, path_chars_max, "File whose first line is the password, for mode 0600. Empty: THRONG_STORAGE_MYSQL_PASSWORD, or none."),
     flag("storage.mysql.supervise", c.storage.mysql.supervise, "Whether this node watches the shards' servers, promotes a replica when a primary dies, and reshards, by the admin account. false: something else does."),
-    text("storage.mysql.admin_user", c.storage.mysql.admin_user, 1, 80, "The account for that: replication, promotion, and tables and triggers of a reshard. The servers replicate with it too."),
+    text("storage.mysql.admin_user", c.storage.mysql.admin_user, 1, 80, "The account for that: replication, promotion, and tables and triggers of a reshard. Servers replicate with accounts that it makes: throng_replica_<server_id>."),
     secret("storage.mysql.admin_password", c.storage.mysql.admin_password, 0, "The admin account's password; only from THRONG_STORAGE_MYSQL_ADMIN_PASSWORD, never in a file: there is admin_password_file."),
     text("storage.mysql.admin_password_file", c.storage.mysql.admin_password_file, 0, path_chars_max, "File whose first line is the admin account's password, for mode 0600. Empty: THRONG_STORAGE_MYSQL_ADMIN_PASSWORD, or none."),
     count("storage.mysql.lanes", c.storage.mysql.lanes, 1, 16, "Threads that commit to each shard, a connection each. 2 commit a quarter more than 1 under load; more gain nothing."),
