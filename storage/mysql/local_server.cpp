@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <mutex>
 #include <netinet/in.h>
 #include <random>
+#include <string_view>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <thread>
@@ -48,6 +50,24 @@ std::string tail_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+constexpr auto folder_prefix = "throng-mariadb-";  // the owner's process id follows
+
+/// The folders of programs that were killed. One whose number another program has now stays, until that has ended.
+void remove_left_behind() {
+  std::error_code ignored;  // others remove the same, and more than tried isn't promised
+  for (fs::directory_iterator all(fs::temp_directory_path(), ignored), end; !ignored && all != end;
+       all.increment(ignored)) {
+    const auto name = all->path().filename().string();
+    if (!name.starts_with(folder_prefix)) continue;
+    pid_t owner = 0;
+    const auto* from = name.data() + std::string_view(folder_prefix).size();
+    const auto [rest, wrong] = std::from_chars(from, name.data() + name.size(), owner);
+    if (wrong != std::errc() || rest == name.data() + name.size() || *rest != '-' || owner <= 0) continue;
+    std::error_code not_ours;
+    if (kill(owner, 0) != 0 && errno == ESRCH) fs::remove_all(all->path(), not_ours);
+  }
+}
+
 /// An empty database, made once (0.7 s) and then copied (0.03 s).
 class template_folder {
  public:
@@ -74,17 +94,14 @@ class template_folder {
     if (is_made_) return done;
     auto program = find_program("mariadb-install-db");
     if (program.empty()) return no_mariadb("mariadb-install-db");
-    auto name = (fs::temp_directory_path() / "throng-mariadb-XXXXXX").string();
+    remove_left_behind();
+    auto name = (fs::temp_directory_path() / (folder_prefix + std::to_string(getpid()) + "-XXXXXX")).string();
     if (!mkdtemp(name.data())) return error{errc::fatal_error, "can't make a folder like " + name};
     folder_ = name;
-    std::vector<std::string> arguments{program,
-                                       "--no-defaults",
-                                       "--datadir=" + (folder_ / "data").string(),
+    std::vector<std::string> arguments{program, "--no-defaults", "--datadir=" + (folder_ / "data").string(),
                                        // A server deletes the temporary tables that it finds there when it starts.
-                                       "--tmpdir=" + folder_.string(),
-                                       "--auth-root-authentication-method=normal",
-                                       "--skip-test-db",
-                                       "--innodb-log-file-size=8M"};
+                                       "--tmpdir=" + folder_.string(), "--auth-root-authentication-method=normal",
+                                       "--skip-test-db", "--innodb-log-file-size=8M"};
     if (geteuid() == 0) arguments.push_back("--user=root");
     auto child = start_child(arguments, folder_ / "log");
     if (!child) return child.failure();

@@ -123,6 +123,12 @@ TEST_CASE("local server: a taken port is said") {
 TEST_CASE("local server: it dies with its program, though that is killed") {
   temporary_folder folder;
   auto pid_file = folder.path() / "pid";
+  // What a program that ended long ago left behind; the next one removes it.
+  auto gone = fork();
+  if (gone == 0) _exit(0);
+  REQUIRE(waitpid(gone, nullptr, 0) == gone);
+  auto left_behind = std::filesystem::temp_directory_path() / ("throng-mariadb-" + std::to_string(gone) + "-left");
+  std::filesystem::create_directories(left_behind / "data");
   // A program of its own: this one's binary, asked for the case below.
   setenv("THRONG_TEST_FOLDER", folder.path().c_str(), 1);
   auto child = fork();
@@ -133,6 +139,7 @@ TEST_CASE("local server: it dies with its program, though that is killed") {
   }
   REQUIRE(child > 0);
   REQUIRE(comes_true([&] { return std::filesystem::exists(pid_file); }));
+  CHECK_FALSE(std::filesystem::exists(left_behind));
   pid_t server = 0;
   std::ifstream(pid_file) >> server;
   REQUIRE(server > 0);
