@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/membership/node_numbers.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/storage/topology/memory_topology.hpp"
+
+namespace throng {
+namespace {
+
+TEST_CASE("each name has a number of its own for ever, and each start a larger incarnation") {
+  memory_topology topology;
+  CHECK(*begin_start(topology, "a") == node_start{{1}, 1});
+  CHECK(*begin_start(topology, "b") == node_start{{2}, 1});
+  CHECK(*begin_start(topology, "a") == node_start{{1}, 2});
+  CHECK(*begin_start(topology, "c") == node_start{{3}, 1});
+}
+
+TEST_CASE("a start that ended between its claim and its number takes up the claim") {
+  memory_topology topology;
+  REQUIRE(topology.put("node_claims/1", "a", 0).ok());
+  CHECK(begin_start(topology, "b")->node == node_index{2});
+  CHECK(begin_start(topology, "a")->node == node_index{1});
+}
+
+TEST_CASE("a start is current until a later one, or until it is spent") {
+  memory_topology topology;
+  const auto first = *begin_start(topology, "a");
+  CHECK(*is_current(topology, "a", first));
+  const auto second = *begin_start(topology, "a");
+  CHECK_FALSE(*is_current(topology, "a", first));
+  CHECK(*is_current(topology, "a", second));
+  REQUIRE(spend(topology, "a", first.incarnation).ok());  // long spent
+  CHECK(*is_current(topology, "a", second));
+  REQUIRE(spend(topology, "a", second.incarnation).ok());
+  CHECK_FALSE(*is_current(topology, "a", second));
+  CHECK(begin_start(topology, "a")->incarnation > second.incarnation);
+  CHECK(spend(topology, "nobody", 7).ok());
+}
+
+TEST_CASE("a topology that has forgotten everything is told again, unless the number is another's by now") {
+  memory_topology topology;
+  CHECK(*is_current(topology, "a", {{3}, 5}));
+  CHECK(*begin_start(topology, "a") == node_start{{3}, 6});
+  CHECK_FALSE(*is_current(topology, "b", {{3}, 9}));
+}
+
+TEST_CASE("what can't be there is refused by its key, and an absent topology is said") {
+  memory_topology topology;
+  for (const auto* text : {"{}", "x", R"({"node":0,"incarnation":1})", R"({"node":1024,"incarnation":1})"}) {
+    const auto entry = topology.get("node_numbers/a");
+    REQUIRE(topology.put("node_numbers/a", text, *entry ? (*entry)->version : 0).ok());
+    const auto begun = begin_start(topology, "a");
+    CHECK(begun.code() == errc::invalid_json);
+    CHECK(begun.failure().detail.starts_with("node_numbers/a"));
+  }
+  topology.is_away = true;
+  CHECK(begin_start(topology, "b").code() == errc::service_unavailable);
+  CHECK(is_current(topology, "b", {{1}, 1}).code() == errc::service_unavailable);
+}
+
+}  // namespace
+}  // namespace throng
