@@ -37,7 +37,9 @@ TEST_CASE("reshard: nothing is switched when somebody has taken a journal's trig
   shards.connect_shard("-").run("DROP TRIGGER reshard_messages_insert");
   REQUIRE(runner->switch_writes());
   REQUIRE(runner->wait_idle(10s));
-  CHECK(runner->status().trouble.find("41 of 42 journal triggers") != std::string::npos);
+  const auto triggers = mysql::sharded_tables().size() * 3;
+  const auto one_lacks = std::to_string(triggers - 1) + " of " + std::to_string(triggers) + " journal triggers";
+  CHECK(runner->status().trouble.find(one_lacks) != std::string::npos);
   CHECK(shards.serving() == std::set<std::string>{"-"});
   CHECK(shards.phase() == reshard_phase::running);
   REQUIRE(runner->cancel());
