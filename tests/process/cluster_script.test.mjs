@@ -13,10 +13,13 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const data = join(temporaryFolder(), 'cluster');
 const throngsh = process.env.THRONGSH ?? join(dirname(program), 'throngsh');
 
+/** As an operator has it: without what is meant for tests, which a node would refuse as unknown settings. */
+const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('THRONG_TEST_')));
+
 /** What the script says, with its exit code. */
 async function cluster(...args) {
   const child = spawn(join(root, 'tools/cluster'), [...args, '--data', data],
-    { env: { ...process.env, THRONGD: program, THRONGSH: throngsh }, stdio: ['ignore', 'pipe', 'pipe'] });
+    { env: { ...environment, THRONGD: program, THRONGSH: throngsh }, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '', stderr = '';
   child.stdout.on('data', (text) => { stdout += text; });
   child.stderr.on('data', (text) => { stderr += text; });
