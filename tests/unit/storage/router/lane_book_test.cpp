@@ -221,9 +221,17 @@ struct fixture {
   lane_book book{routes, {.batch_units_max = 2, .waiting_units_max = 4, .waiting_bytes_max = 100}, 1000ms};
   steady_time now{1h};
   lane_batch batch;
+  std::vector<std::shared_ptr<commit_shard>> made;
+
+  /// A unit that waits holds its shard, which holds the unit: a router ends that by answering all of them.
+  ~fixture() {
+    for (auto& shard : made)
+      for (auto& lane : shard->lanes) lane->waiting.clear();
+  }
 
   std::shared_ptr<commit_shard> apply(const char* range) {
     auto shard = lane_book::make_shard(parse_key_range(range).value(), 1);
+    made.push_back(shard);
     shard->lanes[0]->is_open = true;
     std::vector<pending_unit> torn;
     book.apply({shard}, now, torn);
