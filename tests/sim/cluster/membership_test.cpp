@@ -443,7 +443,12 @@ TEST_CASE("the last node may leave although nobody takes its slots") {
 }
 
 TEST_CASE("kills, restarts, cuts and outages at random: what was acknowledged stays, and it settles") {
-  for (unsigned seed = 1; seed <= 12; ++seed) {
+  #ifdef __SANITIZE_THREAD__
+  constexpr unsigned seeds = 2;  // slow, and in one thread there is little to find
+#else
+  constexpr unsigned seeds = 12;
+#endif
+  for (unsigned seed = 1; seed <= seeds; ++seed) {
     CAPTURE(seed);
     town t(seed, 3);
     const std::vector<std::string> names{"n1", "n2", "n3", "n4"};
