@@ -443,7 +443,7 @@ TEST_CASE("the last node may leave although nobody takes its slots") {
 }
 
 TEST_CASE("kills, restarts, cuts and outages at random: what was acknowledged stays, and it settles") {
-  #ifdef __SANITIZE_THREAD__
+#ifdef __SANITIZE_THREAD__
   constexpr unsigned seeds = 2;  // slow, and in one thread there is little to find
 #else
   constexpr unsigned seeds = 12;
