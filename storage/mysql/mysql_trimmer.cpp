@@ -32,26 +32,6 @@ std::string condition_of_hashes(std::span<const std::string> hashes) {
 
 }  // namespace
 
-trimmer::progress trimmer::trim(const trim_rows& op) {
-  auto since = std::chrono::steady_clock::now();
-  auto came_to = trim_some(op);
-  came_to.busy = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - since);
-  return came_to;
-}
-
-trimmer::progress trimmer::trim_some(const trim_rows& op) {
-  if (op.count_max == 0) return {0, false};
-  switch (op.what) {
-    case trim_kind::events:
-      return trim_events(op.before, op.count_max);
-    case trim_kind::messages:
-      return trim_messages(op.before, op.count_max);
-    case trim_kind::tokens:
-      return trim_tokens(op.before, op.count_max);
-  }
-  return {};
-}
-
 trimmer::progress trimmer::trim_events(wall_time before, std::size_t count_max) {
   std::vector<event_key> oldest;
   auto found = db_.query("SELECT kind, id, seq FROM events WHERE at < " + text_of(before) + " ORDER BY at LIMIT " +

@@ -12,25 +12,18 @@
 #include "storage/model/records.hpp"
 #include "storage/mysql/batch_plan.hpp"
 #include "storage/mysql/mysql_connection.hpp"
+#include "storage/row_trimmer.hpp"
 
 namespace throng::mysql {
 
-class trimmer {
+class trimmer final : public row_trimmer {
  public:
   trimmer(connection& db, const placement& where) : db_(db), where_(where) {}
 
-  struct progress {
-    std::size_t rows = 0;
-    bool is_through = true;
-    std::chrono::microseconds busy{};
-  };
-  progress trim(const trim_rows& op);
-
  private:
-  progress trim_some(const trim_rows& op);
-  progress trim_events(wall_time before, std::size_t count_max);
-  progress trim_messages(wall_time before, std::size_t count_max);
-  progress trim_tokens(wall_time before, std::size_t count_max);
+  progress trim_events(wall_time before, std::size_t count_max) override;
+  progress trim_messages(wall_time before, std::size_t count_max) override;
+  progress trim_tokens(wall_time before, std::size_t count_max) override;
 
   connection& db_;
   const placement& where_;

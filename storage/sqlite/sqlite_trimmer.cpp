@@ -28,26 +28,6 @@ trimmer::trimmer(database& db)
                    " FROM tokens WHERE hash > ?2 ORDER BY hash LIMIT ?3"),
       erase_token_(db, "DELETE FROM tokens WHERE hash = ?") {}
 
-trimmer::progress trimmer::trim(const trim_rows& op) {
-  auto since = std::chrono::steady_clock::now();
-  auto came_to = trim_some(op);
-  came_to.busy = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - since);
-  return came_to;
-}
-
-trimmer::progress trimmer::trim_some(const trim_rows& op) {
-  if (op.count_max == 0) return {0, false};
-  switch (op.what) {
-    case trim_kind::events:
-      return trim_events(op.before, op.count_max);
-    case trim_kind::messages:
-      return trim_messages(op.before, op.count_max);
-    case trim_kind::tokens:
-      return trim_tokens(op.before, op.count_max);
-  }
-  return {};
-}
-
 trimmer::progress trimmer::trim_events(wall_time before, std::size_t count_max) {
   struct position {
     std::int64_t kind;

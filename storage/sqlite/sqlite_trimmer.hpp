@@ -9,26 +9,19 @@
 #include <cstddef>
 
 #include "storage/model/records.hpp"
+#include "storage/row_trimmer.hpp"
 #include "storage/sqlite/sqlite_database.hpp"
 
 namespace throng::sqlite {
 
-class trimmer {
+class trimmer final : public row_trimmer {
  public:
   explicit trimmer(database& db);
 
-  struct progress {
-    std::size_t rows = 0;
-    bool is_through = true;
-    std::chrono::microseconds busy{};
-  };
-  progress trim(const trim_rows& op);
-
  private:
-  progress trim_some(const trim_rows& op);
-  progress trim_events(wall_time before, std::size_t count_max);
-  progress trim_messages(wall_time before, std::size_t count_max);
-  progress trim_tokens(wall_time before, std::size_t count_max);
+  progress trim_events(wall_time before, std::size_t count_max) override;
+  progress trim_messages(wall_time before, std::size_t count_max) override;
+  progress trim_tokens(wall_time before, std::size_t count_max) override;
 
   statement oldest_events_, erase_event_, put_trimmed_events_;
   statement next_channels_, oldest_messages_, erase_message_, put_trimmed_messages_;
