@@ -110,7 +110,8 @@ writer::writer(connection& db, const placement& where)
 result<std::vector<result<>>> writer::commit(std::span<const commit_unit> units, batch_mark mark, bool is_careful) {
   is_commit_sent_ = false;
   transaction all(db_);
-  if (claim_shard(mark) == claim::not_ours) return not_our_range();
+  const auto may_write = std::ranges::any_of(units, [](const auto& unit) { return !unit.ops.empty(); });
+  if ((may_write ? claim_shard(mark) : look_at_guard()) == claim::not_ours) return not_our_range();
   read_epochs(units);
   batch_facts facts;
   facts.epochs = epochs_;
@@ -152,11 +153,17 @@ writer::claim writer::claim_shard(batch_mark mark) {
                           " LOCK IN SHARE MODE ON DUPLICATE KEY UPDATE batch = VALUES(batch), at = VALUES(at)");
     if (marked != 0) return claim::granted;
     if (is_sure) throw failure(1205, "the guard row changed under its lock");
-    auto guard = db_.query("SELECT state, generation FROM shard_guard WHERE id = 0 LOCK IN SHARE MODE");
-    if (!guard.next()) throw failure(1146, "the shard has no guard row");
-    if (guard.number() != 0) return claim::not_ours;
-    forget_epochs(guard.unsigned_number());
+    if (look_at_guard() == claim::not_ours) return claim::not_ours;
   }
+}
+
+/// The same for what writes nothing, which a server that is full does too: channels load behind such a commit.
+writer::claim writer::look_at_guard() {
+  auto guard = db_.query("SELECT state, generation FROM shard_guard WHERE id = 0 LOCK IN SHARE MODE");
+  if (!guard.next()) throw failure(1146, "the shard has no guard row");
+  if (guard.number() != 0) return claim::not_ours;
+  if (auto generation = guard.unsigned_number(); generation != generation_) forget_epochs(generation);
+  return claim::granted;
 }
 
 void writer::forget_epochs(std::uint64_t generation) {

@@ -48,6 +48,7 @@ class writer {
   enum class claim { granted, not_ours };
 
   claim claim_shard(batch_mark mark);
+  claim look_at_guard();
   void read_epochs(std::span<const commit_unit> units);
   void read_rows(std::span<const commit_unit> units, batch_facts& facts);
   void read_domains(std::span<const commit_unit> units, batch_facts& facts);

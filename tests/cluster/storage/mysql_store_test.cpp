@@ -486,6 +486,10 @@ TEST_CASE("mysql: a server that is full says so, and keeps and reads what it has
   CHECK(refused == errc::storage_full);
   CHECK((*opened)->make_reader()->message(lobby, {1}).ok());
   CHECK((*opened)->make_reader()->message(lobby, {last}).code() == errc::not_found);
+  std::vector<commit_unit> nothing(1);  // what a channel loads behind
+  auto reached = (*opened)->commit(nothing);
+  REQUIRE_MESSAGE(reached.ok(), reached.failure().detail);
+  CHECK(reached->at(0).ok());
 }
 
 TEST_CASE("mysql: a server without a connection to spare is waited for, and named when it stays so") {
