@@ -107,14 +107,25 @@ void attach(shard_round& round, const server_address& server) {
   connect_replica(replica, primary);
 }
 
+/// The run that `server` is in now is trusted, unless it is so young that the next one could begin in the same second,
+/// by which runs are known: then step_t::trust does it later.
+void note_trusted(shard_round& round, const server_address& server) {
+  const auto seen = round.on(server).look();
+  round.note([&](shard_notes& notes) {
+    if (seen.uptime_s >= 1)
+      notes.trusted_runs[server] = seen.start_s;
+    else
+      notes.trusted_runs.erase(server);
+  });
+}
+
 void admit(shard_round& round, const server_address& server) {
   auto& primary = primary_of(round);
   auto& replica = round.on(server);
   round.confirm();
   if (is_kept_out(round, replica, primary)) return;
   // From now on this run keeps whatever it acknowledges; so far it can't have acknowledged anything.
-  const auto start = replica.look().start_s;
-  round.note([&](shard_notes& notes) { notes.trusted_runs[server] = start; });
+  note_trusted(round, server);
   round.raise_term(server + " joins", [&](shard_record& record) { record.in_sync.push_back(server); });
   connect_replica(replica, primary);
   log::info("shard {} lets {} acknowledge writes", round.record().name(), server);
@@ -144,9 +155,7 @@ void form_in_sync(shard_round& round, const servers& joining) {
     if (!waited_before && round.how.policy.ackers_min == 0) primary.wait_for_acknowledgements(false);
     throw step_failed("none of " + joined(there) + " has caught up with " + primary.server());
   }
-  round.note([&](shard_notes& notes) {
-    for (const auto& one : there) notes.trusted_runs[one] = round.on(one).look().start_s;
-  });
+  for (const auto& one : there) note_trusted(round, one);
   round.raise_term(joined(there) + " caught up", [&](shard_record& record) {
     record.in_sync = {record.primary};
     record.in_sync.insert(record.in_sync.end(), there.begin(), there.end());
@@ -159,8 +168,7 @@ void trust(shard_round& round, const server_address& server) {
   const auto committed = primary_of(round).binlog_position();
   if (!replica.wait_until_received(committed, round.how.catch_up_patience))
     throw step_failed(server + " hasn't received everything yet");
-  const auto start = replica.look().start_s;  // of this connection's run
-  round.note([&](shard_notes& notes) { notes.trusted_runs[server] = start; });
+  note_trusted(round, server);  // this connection's run
 }
 
 void start_replication(shard_round& round, const server_address& server) {
