@@ -21,6 +21,7 @@ namespace {
 
 constexpr milliseconds subscription_timeout{5'000};
 constexpr milliseconds raise_again_after{200};
+constexpr milliseconds renew_again_after{500};
 
 }  // namespace
 
@@ -140,15 +141,24 @@ std::optional<error> live_region::take_route(slot_id slot, slot_item& item, bool
   std::optional<error> why;
   if (const node_index to{static_cast<std::uint16_t>(route.load())}; to.value != 0) {
     was_taken = true;
-    why = to == services_.self ? deliver(slot, item) : post(to, item);
+    if (to == services_.self) {
+      why = deliver(slot, item);
+    } else {
+      // Read after the route: if it is newer than that, the receiver waits for a table that is on its way to it too.
+      item.table_version = table_version_.load(std::memory_order_acquire);
+      ++item.hops;
+      why = post(to, item);
+    }
   }
   users.fetch_sub(1);
   return why;
 }
 
 void live_region::pass(slot_id slot, std::unique_ptr<slot_item> item) {
-  if (item->table_version == 0) item->table_version = gates_.table_version();
-  with_gates([&](auto& gates, auto& todo) { gates.pass(slot, std::move(item), todo); });
+  with_gates([&](auto& gates, auto& todo) {
+    item->table_version = gates.table_version();
+    gates.pass(slot, std::move(item), todo);
+  });
 }
 
 /// To this node's SLOT; what can't be delivered is left alone, and the reason returned.
@@ -228,6 +238,7 @@ void live_region::publish_to(node_index node, const publication_ptr& event) {
 void live_region::own_everything(const slot_table& table) {
   std::lock_guard lock(gates_mutex_);
   gates_.own_everything(table);
+  table_version_.store(gates_.table_version());
   for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
     epochs_[slot].store(table.owner_of(slot_id{slot}).epoch);
     routes_[slot].store(services_.self.value);
@@ -247,6 +258,7 @@ void live_region::apply(const slot_table& table, const std::vector<node_identity
           changed.push_back(slot_id{slot});
         }
         gates.apply(table, alive, todo, now());
+        table_version_.store(gates.table_version(), std::memory_order_release);
       },
       true);
   renew_subscriptions(changed);
@@ -375,6 +387,16 @@ void live_region::tick(steady_time now) {
     if (now >= raise_again_at_) again = std::exchange(raise_again_, {});
   });
   if (!again.empty()) raise(std::move(again));
+  std::vector<entity_key> streams;
+  {
+    std::lock_guard lock(streams_mutex_);
+    if (now >= renew_again_at_) {
+      streams = std::exchange(renew_again_, {});
+      std::erase_if(streams, [this](auto stream) { return !streams_.contains(stream); });
+      renew_again_at_ = now + renew_again_after;
+    }
+  }
+  for (auto stream : streams) renew_subscription(stream);
 }
 
 live_region::state live_region::read_state() const {
@@ -521,13 +543,21 @@ void live_region::renew_subscriptions(const std::vector<slot_id>& slots) {
     for (const auto& [stream, slot] : streams_)
       if (std::ranges::binary_search(slots, slot)) streams.push_back(stream);
   }
-  for (auto stream : streams)
-    change_subscription(stream, true, [this, stream](result<> outcome) {
-      if (!outcome)
-        log::warn("the subscription of {} could not be renewed: {}", to_text(stream), outcome.failure().detail);
-      else if (renewed_)
-        renewed_(stream);
-    });
+  for (auto stream : streams) renew_subscription(stream);
+}
+
+/// Until it has gone well or nobody wants the stream any more: who stays subscribed nowhere would never hear so.
+void live_region::renew_subscription(entity_key stream) {
+  change_subscription(stream, true, [this, stream](result<> outcome) {
+    if (outcome) {
+      if (renewed_) renewed_(stream);
+      return;
+    }
+    if (services_.is_stopping.load()) return;
+    log::warn("the subscription of {} could not be renewed yet: {}", to_text(stream), outcome.failure().detail);
+    std::lock_guard lock(streams_mutex_);
+    if (streams_.contains(stream)) renew_again_.push_back(stream);
+  });
 }
 
 }  // namespace throng

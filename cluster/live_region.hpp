@@ -117,6 +117,7 @@ class live_region final : public region, public entity_door {
   void on_lost(const node_identity& peer, const std::vector<std::string>& parcels);
   void change_subscription(entity_key stream, bool wanted, std::function<void(result<>)> done);
   void renew_subscriptions(const std::vector<slot_id>& slots);
+  void renew_subscription(entity_key stream);
 
   node_services& services_;
   slot_set& slots_;
@@ -128,6 +129,7 @@ class live_region final : public region, public entity_door {
   std::array<std::atomic<std::uint32_t>, slot_count> routes_{};
   std::array<std::atomic<std::uint32_t>, slot_count> users_{};
   std::array<std::atomic<epoch_t>, slot_count> epochs_{};
+  std::atomic<std::uint64_t> table_version_{0};  // of the gates, for who doesn't have their lock
 
   mutable std::mutex gates_mutex_;
   slot_gates gates_;
@@ -138,6 +140,8 @@ class live_region final : public region, public entity_door {
 
   std::mutex streams_mutex_;
   std::unordered_map<entity_key, slot_id> streams_;  // that this node is subscribed to
+  std::vector<entity_key> renew_again_;              // of those; each once for every try that failed
+  steady_time renew_again_at_{};
 };
 
 }  // namespace throng

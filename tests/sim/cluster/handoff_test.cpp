@@ -318,5 +318,28 @@ TEST_CASE("subscribers on every node hear each event once it is theirs, and are 
   }
 }
 
+TEST_CASE("a subscription that can't be renewed at once is renewed when it can") {
+  sim_cluster cluster(6, 3);
+  const auto slot = slot_of(ledger_key(1));
+  const auto from = cluster.tables.back().owner_of(slot).node;
+  const node_index to{static_cast<std::uint16_t>(from.value % 3 + 1)};
+  const node_index reader{static_cast<std::uint16_t>(to.value % 3 + 1)};
+  auto& subscriber = *cluster.members[reader.value - 1u];
+  bool is_subscribed = false;
+  subscriber.runs->door().subscribe(ledger_key(1), [&](result<> outcome) { is_subscribed = outcome.ok(); });
+  cluster.settle();
+  REQUIRE(is_subscribed);
+  cluster.net.cut(reader, to);
+  cluster.tables.push_back(cluster.tables.back().after(std::vector<slot_move>{{slot, from, to}}));
+  for (int i = 0; i < 4; ++i) cluster.settle();  // longer than a subscription is waited for
+  CHECK(subscriber.renewed[1] == 0);
+  cluster.net.heal();
+  cluster.settle();
+  CHECK(subscriber.renewed[1] > 0);
+  cluster.append(subscriber, 1);
+  cluster.settle();
+  REQUIRE(subscriber.published[1].size() == 1);
+}
+
 }  // namespace
 }  // namespace throng::test
