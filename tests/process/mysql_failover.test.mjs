@@ -62,7 +62,7 @@ describe('primaries that die', () => {
       await eventually(`shard ${shard} to have its replica in sync again`, async () => {
         const row = (await table(server, 'shards')).find((each) => each.SHARD === shard);
         primary = row.PRIMARY;
-        return row['IN SYNC'] === '2 of 2';
+        return row['IN SYNC'] === '2 of 2' && row.DIAGNOSIS === 'fine';
       }, 30_000);
       const died = shards.get(shard).find((each) => each.address === primary);
       const begun = performance.now();

@@ -214,6 +214,7 @@ TEST_CASE("failover: an errant server that is seeded again, as the README says, 
   REQUIRE_MESSAGE(eventually(30s, [&] { return shard.is_in_sync(strange.address()); }), shard.describe());
   CHECK_FALSE(shard.has_finding(problem_t::errant_gtid_detected));
   REQUIRE(writers.get_more(50));
+  REQUIRE_MESSAGE(shard.becomes_well(), shard.describe());  // trusted too, which takes a run a second
   shard.primary().kill9();
   REQUIRE_MESSAGE(eventually(20s, [&] { return shard.is_primary(strange.address()); }), shard.describe());
   REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
