@@ -10,6 +10,7 @@
 #include "cluster/inspection.hpp"
 #include "cluster/membership/cluster_agent.hpp"
 #include "cluster/region.hpp"
+#include "net/admin/cluster_admin.hpp"
 #include "net/admin/storage_admin.hpp"
 #include "net/api/api_server.hpp"
 #include "net/transport/server.hpp"
@@ -54,7 +55,8 @@ struct admin_services {
   /// What this node knows of its cluster, and its links; none for a node that is alone. Any thread.
   std::function<std::shared_ptr<const cluster_agent::view>()> membership{};
   std::function<std::vector<links::view>()> link_views{};
-  std::atomic<bool> is_ready{false};  // false while it starts or drains
+  cluster_admin* placement = nullptr;  // who changes the cluster's placement; null for a node that is alone
+  std::atomic<bool> is_ready{false};   // false while it starts or drains
 };
 
 }  // namespace throng

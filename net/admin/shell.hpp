@@ -64,6 +64,8 @@ class shell {
 
   /// Answers with what `job` says, on the worker; or that there is too much to do, or no such store.
   void on_storage(std::function<std::string(storage_admin&)> job, answer reply);
+  /// The same for what changes the cluster's placement (net/admin/shell_placement.cpp).
+  void on_placement(std::function<std::string(cluster_admin&)> job, answer reply);
   static error usage_of(std::string_view name);
   void wait_for_trace(std::size_t count, steady_time until, io_loop& where, answer reply);
 

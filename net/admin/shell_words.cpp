@@ -110,6 +110,22 @@ std::optional<entity_key> parse_entity_key(std::string_view text) {
   return key && key->kind == *kind ? key : std::nullopt;
 }
 
+std::optional<movable> parse_movable(std::string_view text) {
+  constexpr std::string_view prefix = "slot:";
+  if (text.starts_with(prefix)) {
+    const auto number = parse_number(text.substr(prefix.size()));
+    if (!number || *number >= slot_count) return std::nullopt;
+    return slot_id{static_cast<std::uint16_t>(*number)};
+  }
+  if (const auto key = parse_entity_key(text)) return *key;
+  return std::nullopt;
+}
+
+std::string to_text(const movable& what) {
+  if (const auto* slot = std::get_if<slot_id>(&what)) return "slot:" + std::to_string(slot->value);
+  return to_text(std::get<entity_key>(what));
+}
+
 std::optional<std::chrono::milliseconds> parse_shell_duration(std::string_view text) {
   const auto digits = text.find_first_not_of("0123456789");
   const auto number = parse_number(text.substr(0, digits));

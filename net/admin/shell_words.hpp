@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "storage/model/keyspace.hpp"
@@ -26,6 +27,10 @@ result<shell_words> parse_shell_words(std::string_view line, const std::vector<s
 
 /// "channel:C1A2", "presence:17", or an id alone: "C1A2", "U1", "T1", "S1".
 std::optional<entity_key> parse_entity_key(std::string_view text);
+/// What can be placed on a node by name: a slot ("slot:17"), or one entity as above.
+using movable = std::variant<slot_id, entity_key>;
+std::optional<movable> parse_movable(std::string_view text);
+std::string to_text(const movable& what);
 std::optional<entity_kind> parse_entity_kind(std::string_view text);
 /// "10s", "500ms", "2m".
 std::optional<std::chrono::milliseconds> parse_shell_duration(std::string_view text);

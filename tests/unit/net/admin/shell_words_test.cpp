@@ -25,6 +25,16 @@ TEST_CASE("shell words: what can't be read is refused with a reason") {
   CHECK(parse_shell_words("", {})->command.empty());
 }
 
+TEST_CASE("shell words: a slot or an entity can be moved, and both have a text") {
+  CHECK(parse_movable("slot:17") == movable{slot_id{17}});
+  CHECK(to_text(*parse_movable("slot:4095")) == "slot:4095");
+  for (const auto* wrong : {"slot:4096", "slot:", "slot:-1", "slot:1x", "17", "nothing"})
+    CHECK_FALSE(parse_movable(wrong));
+  const auto channel = key_of(channel_id{4});
+  CHECK(parse_movable(to_text(channel)) == movable{channel});
+  CHECK(to_text(*parse_movable(to_text(channel))) == to_text(channel));
+}
+
 TEST_CASE("shell words: an entity is named by kind and id, or by its id alone") {
   const auto channel = key_of(channel_id{4});
   CHECK(parse_entity_key(to_text(channel)) == channel);
