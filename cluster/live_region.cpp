@@ -84,15 +84,23 @@ live_region::live_region(node_services& services, slot_set& slots, links* betwee
       slots_(slots),
       between_(between),
       answers_(std::make_shared<answer_desk>(services.self, services.asks, between)),
+      peers_(std::make_shared<node_asks>(services.self, between, services.clock)),
       raise_(std::move(raise)),
       gates_(services.self, {}) {
   if (!between_) return;
   between_->listen(
-      {[this](node_index from, std::string_view bytes) { on_parcel(from, bytes); }, std::move(on_link_state),
+      {[this](node_index from, std::string_view bytes) { on_parcel(from, bytes); },
+       [this, told = std::move(on_link_state)](const node_identity& peer, bool is_up) {
+         peers_->link_changed(peer, is_up);
+         if (told) told(peer, is_up);
+       },
        [this](const node_identity& peer, const std::vector<std::string>& parcels) { on_lost(peer, parcels); }});
 }
 
-live_region::~live_region() { answers_->close(); }
+live_region::~live_region() {
+  peers_->stop();
+  answers_->close();
+}
 
 // -- what is sent from here
 // ----------------------------------------------------------------------------------------------
@@ -380,6 +388,7 @@ void live_region::raise(std::vector<fence> fences) {
 }
 
 void live_region::tick(steady_time now) {
+  peers_->tick(now);
   if (!between_) return;
   std::vector<fence> again;
   with_gates([&](auto& gates, auto& todo) {
@@ -484,6 +493,7 @@ void live_region::receive(node_index from, released_parcel& in, std::optional<er
 
 /// Whoever waits for an answer to what was on its way to a node that is gone, hears so at once.
 void live_region::on_lost(const node_identity& peer, const std::vector<std::string>& parcels) {
+  peers_->peer_lost(peer);
   for (const auto& bytes : parcels) {
     auto decoded = decode_parcel(bytes);
     if (!decoded) continue;

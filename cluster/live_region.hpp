@@ -18,6 +18,7 @@
 
 #include "cluster/handoff/slot_gates.hpp"
 #include "cluster/link/links.hpp"
+#include "cluster/link/node_asks.hpp"
 #include "cluster/link/parcel.hpp"
 #include "cluster/node_services.hpp"
 #include "cluster/region.hpp"
@@ -37,6 +38,7 @@ class live_region final : public region, public entity_door {
   /// What the topology says now; an older table is ignored. `members` has this node too.
   void apply(const slot_table& table, const std::vector<node_identity>& members);
   void tick(steady_time now);
+  node_asks& peers() { return *peers_; }
 
   struct state {
     std::uint64_t table_version = 0;
@@ -114,6 +116,8 @@ class live_region final : public region, public entity_door {
   void receive(node_index from, barrier_passed_parcel& passed, std::optional<error> undecoded);
   void receive(node_index from, release_parcel& release, std::optional<error> undecoded);
   void receive(node_index from, released_parcel& released, std::optional<error> undecoded);
+  void receive(node_index from, node_ask_parcel& ask, std::optional<error>) { peers_->receive(from, ask); }
+  void receive(node_index from, node_answer_parcel& part, std::optional<error>) { peers_->receive(from, part); }
   void on_lost(const node_identity& peer, const std::vector<std::string>& parcels);
   void change_subscription(entity_key stream, bool wanted, std::function<void(result<>)> done);
   void renew_subscriptions(const std::vector<slot_id>& slots);
@@ -123,6 +127,7 @@ class live_region final : public region, public entity_door {
   slot_set& slots_;
   links* const between_;
   const std::shared_ptr<answer_desk> answers_;
+  const std::shared_ptr<node_asks> peers_;
   const fence_raiser raise_;
   std::function<void(entity_key)> renewed_;
 

@@ -80,6 +80,7 @@ class live_node final : public node, private inspection {
 
   region& door() override { return region_; }
   inspection& inspect() override { return *this; }
+  node_door& peers() override { return region_.peers(); }
   void apply(const slot_table& table, const std::vector<node_identity>& members) override {
     region_.apply(table, members);
   }
@@ -100,6 +101,7 @@ class live_node final : public node, private inspection {
       ticker_.join();
     }
     services_.asks->stop();
+    region_.peers().stop();
     slots_.close();
     slots_.each([](slot_shell& shell) { caf::anon_send(shell.actor, slot_input{slot_shutdown{}}); });
     if (is_simulated_) run();

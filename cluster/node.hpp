@@ -12,6 +12,7 @@
 #include "cluster/entity.hpp"
 #include "cluster/inspection.hpp"
 #include "cluster/link/links.hpp"
+#include "cluster/node_door.hpp"
 #include "cluster/node_services.hpp"
 #include "cluster/region.hpp"
 
@@ -42,6 +43,8 @@ class node {
 
   virtual region& door() = 0;
   virtual inspection& inspect() = 0;
+  /// To the other nodes themselves.
+  virtual node_door& peers() = 0;
 
   /// What the topology says now: who owns which slot, and who lives (this node too). An older table is ignored.
   virtual void apply(const slot_table& table, const std::vector<node_identity>& members) = 0;

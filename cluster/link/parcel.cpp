@@ -21,13 +21,17 @@ entity_key key_of(const EntityKey& from) { return {static_cast<entity_kind>(from
 
 // -- out
 
+std::uint32_t wire_ms(std::chrono::milliseconds time) {
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(time.count(), 0, UINT32_MAX));
+}
+
 void put(const letter_parcel& letter, Parcel& into) {
   auto& out = *into.mutable_letter();
   put(letter.to, *out.mutable_to());
   if (letter.from.id != 0) put(letter.from, *out.mutable_from());
   out.set_correlation(letter.correlation);
   out.set_origin(letter.origin.value);
-  out.set_timeout_ms(static_cast<std::uint32_t>(std::clamp<std::int64_t>(letter.timeout.count(), 0, UINT32_MAX)));
+  out.set_timeout_ms(wire_ms(letter.timeout));
   out.set_trace(letter.trace);
   out.set_table_version(letter.table_version);
   out.set_hops(letter.hops);
@@ -86,6 +90,25 @@ void put(const release_parcel& release, Parcel& into) {
 
 void put(const released_parcel& released, Parcel& into) { into.mutable_released()->set_slot(released.slot.value); }
 
+void put(const node_ask_parcel& ask, Parcel& into) {
+  auto& out = *into.mutable_node_ask();
+  out.set_correlation(ask.correlation);
+  out.set_timeout_ms(wire_ms(ask.timeout));
+  out.set_request(ask.request);
+}
+
+void put(const node_answer_parcel& answer, Parcel& into) {
+  auto& out = *into.mutable_node_answer();
+  out.set_correlation(answer.correlation);
+  out.set_is_last(answer.is_last);
+  if (!answer.part) {
+    out.set_error(static_cast<std::uint32_t>(answer.part.code()));
+    out.set_detail(answer.part.failure().detail);
+  } else {
+    out.set_part(*answer.part);
+  }
+}
+
 // -- in
 
 node_index node_of(std::uint32_t number) { return {static_cast<std::uint16_t>(number)}; }
@@ -141,6 +164,19 @@ parcel take(const Subscription& in) {
                              node_of(in.origin()), in.table_version(), in.hops()};
 }
 
+parcel take(const NodeAsk& in) {
+  return node_ask_parcel{in.correlation(), std::chrono::milliseconds(in.timeout_ms()), in.request()};
+}
+
+parcel take(const NodeAnswer& in) {
+  node_answer_parcel answer{in.correlation(), in.is_last(), in.part()};
+  if (in.error() != 0) {
+    const auto code = errc_of(static_cast<std::uint16_t>(in.error()));
+    answer.part = error{code.value_or(errc::internal_error), in.detail()};
+  }
+  return answer;
+}
+
 }  // namespace
 
 std::string encode(const parcel& what) {
@@ -167,6 +203,12 @@ result<decoded_parcel> decode_parcel(std::string_view bytes) {
       return out;
     case Parcel::kSubscription:
       out.what = take(in.subscription());
+      return out;
+    case Parcel::kNodeAsk:
+      out.what = take(in.node_ask());
+      return out;
+    case Parcel::kNodeAnswer:
+      out.what = take(in.node_answer());
       return out;
     default:
       break;

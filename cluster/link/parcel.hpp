@@ -56,8 +56,21 @@ struct release_parcel {
 struct released_parcel {
   slot_id slot;
 };
-using parcel = std::variant<letter_parcel, answer_parcel, publication_ptr, subscription_parcel, barrier_parcel,
-                            barrier_passed_parcel, release_parcel, released_parcel>;
+/// cluster/node_door.hpp: a question to the node itself.
+struct node_ask_parcel {
+  std::uint64_t correlation = 0;  // the asker's
+  std::chrono::milliseconds timeout{0};
+  std::string request;
+};
+/// A part of the answer; they come in order.
+struct node_answer_parcel {
+  std::uint64_t correlation = 0;
+  bool is_last = true;
+  result<std::string> part = std::string();
+};
+using parcel =
+    std::variant<letter_parcel, answer_parcel, publication_ptr, subscription_parcel, barrier_parcel,
+                 barrier_passed_parcel, release_parcel, released_parcel, node_ask_parcel, node_answer_parcel>;
 
 std::string encode(const parcel& what);
 /// Errors: errc::unknown_message for what is no parcel, or of a kind that this version doesn't know. A letter, an
