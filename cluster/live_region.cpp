@@ -262,7 +262,6 @@ void live_region::apply(const slot_table& table, const std::vector<node_identity
         for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
           const auto epoch = table.owner_of(slot_id{slot}).epoch;
           if (table.version() <= gates.table_version() || epoch == gates.epoch_of(slot_id{slot})) continue;
-          epochs_[slot].store(epoch, std::memory_order_relaxed);
           changed.push_back(slot_id{slot});
         }
         gates.apply(table, alive, todo, now());
@@ -375,9 +374,10 @@ void live_region::raise(std::vector<fence> fences) {
   raise_(std::move(fences), [this](const fence_outcomes& outcomes) {
     with_gates([&](auto& gates, auto& todo) {
       for (const auto& [guard, outcome] : outcomes) {
-        if (outcome)
+        if (outcome) {
           gates.opened(guard.slot, guard.epoch, todo);
-        else if (outcome.code() == errc::stale_epoch)
+          if (gates.is_open(guard.slot)) epochs_[guard.slot.value].store(gates.epoch_of(guard.slot));
+        } else if (outcome.code() == errc::stale_epoch)
           gates.fence_refused(guard.slot, guard.epoch);
         else
           raise_again_.push_back(guard);

@@ -133,6 +133,8 @@ class live_region final : public region, public entity_door {
 
   std::array<std::atomic<std::uint32_t>, slot_count> routes_{};
   std::array<std::atomic<std::uint32_t>, slot_count> users_{};
+  /// Under which each slot was opened here last. Not the table's: what still runs here when the table gives the slot to
+  /// another mustn't write under the other's epoch.
   std::array<std::atomic<epoch_t>, slot_count> epochs_{};
   std::atomic<std::uint64_t> table_version_{0};  // of the gates, for who doesn't have their lock
 

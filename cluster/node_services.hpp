@@ -48,7 +48,7 @@ class entity_door {
   virtual bool tell_from(entity_key from, entity_key to, message_ptr message) = 0;
   virtual void ask_from(entity_key from, entity_key to, message_ptr request, duration timeout,
                         answer_callback done) = 0;
-  /// The epoch under which this node owns `slot`.
+  /// The epoch under which this node owns `slot`, or had it last.
   virtual epoch_t epoch_of(slot_id slot) const = 0;
   /// Passes on what was published here to another node that is subscribed.
   virtual void publish_to(node_index node, const publication_ptr& event) = 0;

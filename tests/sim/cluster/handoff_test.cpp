@@ -130,14 +130,14 @@ class sim_cluster {
     tables.push_back(tables.back().after(plan.moves));
   }
 
-  void append(member& at, std::uint64_t id) {
+  void append(member& at, std::uint64_t id, duration patience = 5s) {
     ++asked;
     BytesValue request;
     request.set_value(std::to_string(asked));
-    throng::spawn(keep(at, id, asked, std::move(request)));
+    throng::spawn(keep(at, id, asked, std::move(request), patience));
   }
-  task<void> keep(member& at, std::uint64_t id, int number, BytesValue request) {
-    auto answer = co_await at.runs->door().ask(jobs, ledger_key(id), std::move(request), 5s);
+  task<void> keep(member& at, std::uint64_t id, int number, BytesValue request, duration patience) {
+    auto answer = co_await at.runs->door().ask(jobs, ledger_key(id), std::move(request), patience);
     ++answered;
     if (answer) {
       acknowledged[id][(*answer)->value()] = number;
@@ -289,6 +289,34 @@ TEST_CASE("nodes die under fire: the others go on, and what was acknowledged sta
     CHECK(cluster.failed == before);
     cluster.check_safety();
   }
+}
+
+TEST_CASE("an owner that stalls with mail in its mailbox doesn't write under its successor's epoch") {
+  sim_cluster cluster(8, 2);
+  const auto slot = slot_of(ledger_key(1));
+  const auto from = cluster.tables.back().owner_of(slot).node;
+  const node_index to{static_cast<std::uint16_t>(3 - from.value)};
+  auto& stalled = *cluster.members[from.value - 1u];
+  auto& next = *cluster.members[to.value - 1u];
+  cluster.append(stalled, 1, 60s);  // waits in the SLOT's mailbox when the table comes
+  cluster.tables.push_back(cluster.tables.back().after(std::vector<slot_move>{{slot, from, to}}));
+  cluster.learn(stalled);
+  cluster.learn(next);
+  for (int i = 0; i < 60; ++i) {  // longer than a release is waited for
+    cluster.clock.advance(100ms);
+    next.runs->tick();
+    cluster.work(next);
+  }
+  cluster.append(next, 1);
+  for (int i = 0; i < 10; ++i) cluster.work(next);
+  REQUIRE(cluster.acknowledged[1].size() == 1);
+  cluster.work(stalled);
+  cluster.settle();
+  CHECK(cluster.stored(1).size() == 1);
+  cluster.append(next, 1);
+  cluster.settle();
+  CHECK(cluster.acknowledged[1].size() == 2);
+  cluster.check_safety();
 }
 
 TEST_CASE("subscribers on every node hear each event once it is theirs, and are told to catch up after a move") {
