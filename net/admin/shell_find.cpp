@@ -4,6 +4,7 @@
 
 #include "actors/protocol.hpp"
 #include "net/admin/shell.hpp"
+#include "net/admin/shell_format.hpp"
 #include "net/admin/shell_reply.hpp"
 #include "net/admin/shell_storage.hpp"
 

@@ -5,6 +5,8 @@
 
 namespace throng {
 
+std::vector<shell::command> shell::placement_commands() { return {}; }
+
 void shell::on_placement(std::function<std::string(cluster_admin&)> job, answer reply) {
   if (!services_.placement)
     return reply(failure_reply({errc::not_found, "this node is alone: there is nowhere to move anything"}));

@@ -27,6 +27,21 @@ std::string outcome_of(const http_response& response) {
 
 }  // namespace
 
+std::vector<shell::command> shell::storage_commands() {
+  return {
+      {"shards", "shards [--servers]", "the store's shards, how they do, and the servers they are on", false,
+       &shell::shards},
+      {"rows", "rows [--exact]", "how many rows each table has in each shard", false, &shell::rows},
+      {"explain", "explain METHOD [NAME=VALUE]…",
+       "calls the API (give token=…), and shows what it asks of the database", true, &shell::explain},
+      {"reparent", "reparent SHARD SERVER", "make another server the shard's primary", true, &shell::reparent},
+      {"reshard",
+       "reshard plan|start SHARDS TARGET=SERVERS… [--rate ROWS/S] | status|verify|switch|reverse|cancel | "
+       "complete [--drop-data]",
+       "split and merge shards while they serve: reshard start - -80=h:1,h:2 80-=h:3,h:4", true, &shell::reshard},
+  };
+}
+
 void shell::on_storage(std::function<std::string(storage_admin&)> job, answer reply) {
   if (!services_.storage) return reply(failure_reply({errc::not_found, "this node doesn't say what its store is"}));
   auto run = [storage = services_.storage, job = std::move(job), reply] {
