@@ -19,6 +19,18 @@ struct node_index {
   friend constexpr auto operator<=>(node_index, node_index) = default;
 };
 
+/// When a request was where, until what it led to was published. Times of `asked` are its origin's, the others' of the
+/// node that has the entity; a default one: it didn't come by there.
+struct journey {
+  node_index origin;
+  wall_time asked{};      // by a client's call, or another entity
+  wall_time arrived{};    // over the link
+  wall_time delivered{};  // into the SLOT's mailbox
+  wall_time begun{};      // by the entity
+  wall_time committed{};  // as the entity heard of it
+  std::int64_t mark = 0;  // by which it can be found afterwards: a post's ts
+};
+
 using answer_callback = std::function<void(result<message_ptr>)>;
 
 /// The right to answer one ask. If it is dropped unanswered (an actor died with the message in its mailbox, a handler
@@ -45,8 +57,8 @@ struct envelope {
   entity_key from;             // kind 0: from outside the entities (a gateway, the shell)
   epoch_t epoch = 0;           // of the slot, as the sender knew it; 0: it didn't
   std::uint64_t sequence = 0;  // per sender and slot, for the order after a move; 0: not numbered
-  std::uint64_t trace = 0;     // 0: not traced
   steady_time deadline{};      // default: none (a tell)
+  journey path{};              // of an ask
   message_ptr message;
   std::shared_ptr<reply_handle> reply;  // null for a tell
 };
@@ -61,6 +73,7 @@ struct publication {
   delivery_class priority = delivery_class::message;
   std::uint64_t skip_connection = 0;  // the connection that caused it and gets an acknowledgement instead; 0: none
   message_ptr event;
+  journey path{};  // of the request that led to it; stays on the node
 };
 using publication_ptr = std::shared_ptr<const publication>;
 

@@ -45,6 +45,16 @@ struct trace_record {
   std::uint32_t mailbox = 0;
 };
 
+/// What an entity published because somebody asked for it, and how it came to that.
+struct passage {
+  entity_key stream;
+  epoch_t epoch = 0;
+  seq_t seq = 0;
+  journey path{};
+  wall_time published{};
+  std::uint32_t nodes = 0;  // that were subscribed
+};
+
 struct region_figures {
   std::uint64_t tells = 0, asks = 0, refused = 0, expired = 0, publications = 0;
   std::uint64_t activations = 0, passivations = 0, crashes = 0, quarantined = 0;
@@ -76,6 +86,9 @@ class inspection {
   virtual void start_trace(std::optional<entity_key> key, std::size_t count_max,
                            std::chrono::milliseconds for_at_most) = 0;
   virtual std::vector<trace_record> read_trace() = 0;
+
+  /// The latest passages with this mark (a post's ts), of all streams or of one; as far back as they are kept.
+  virtual std::vector<passage> passages(std::int64_t mark, std::optional<entity_key> stream) const = 0;
 
   virtual region_figures figures() const = 0;
 };

@@ -37,7 +37,7 @@ class live_region::letter_item final : public slot_item {
   std::uint64_t correlation = 0;  // 0: a tell
   node_index origin;              // whose correlation that is
   steady_time deadline{};
-  std::uint64_t trace = 0;
+  journey path;
   message_ptr message;
 };
 
@@ -123,6 +123,7 @@ void live_region::ask_from(entity_key from, entity_key to, message_ptr request, 
   letter.from = from;
   letter.message = std::move(request);
   letter.deadline = services_.clock.now() + timeout;
+  letter.path = {.origin = services_.self, .asked = wall()};
   letter.correlation = services_.asks->add(letter.deadline, std::move(done));
   if (auto why = send(to, letter)) services_.asks->resolve(letter.correlation, std::move(*why));
 }
@@ -195,7 +196,8 @@ std::optional<error> live_region::deliver(slot_id slot, slot_item& item) {
   made->to = letter.to;
   made->from = letter.from;
   made->epoch = epoch_of(slot);
-  made->trace = letter.trace;
+  made->path = letter.path;
+  made->path.delivered = wall();
   made->deadline = letter.deadline;
   made->message = std::move(letter.message);
   if (letter.correlation != 0) {
@@ -219,8 +221,8 @@ std::optional<error> live_region::post(node_index to, slot_item& item) {
     auto& letter = static_cast<letter_item&>(item);
     const auto left =
         letter.deadline == steady_time{} ? milliseconds(0) : std::chrono::ceil<milliseconds>(letter.deadline - now());
-    what = letter_parcel{letter.to,    letter.from,        letter.correlation, letter.origin, left,
-                         letter.trace, item.table_version, item.hops,          letter.message};
+    what = letter_parcel{letter.to,         letter.from,        letter.correlation, letter.origin, left,
+                         letter.path.asked, item.table_version, item.hops,          letter.message};
   }
   if (between_->post(to, encode(what))) return std::nullopt;
   services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
@@ -432,7 +434,7 @@ void live_region::receive(node_index from, letter_parcel& in, std::optional<erro
   letter->correlation = in.correlation;
   letter->origin = in.origin.value ? in.origin : from;
   if (in.correlation != 0) letter->deadline = now() + in.timeout;
-  letter->trace = in.trace;
+  letter->path = {.origin = letter->origin, .asked = in.asked, .arrived = wall()};
   letter->message = std::move(in.message);
   letter->table_version = in.table_version;
   letter->hops = in.hops;

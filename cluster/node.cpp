@@ -176,6 +176,11 @@ class live_node final : public node, private inspection {
                    std::chrono::milliseconds for_at_most) override {
     services_.trace.start(key, count_max, services_.clock.now() + for_at_most);
   }
+  std::vector<passage> passages(std::int64_t mark, std::optional<entity_key> stream) const override {
+    return services_.passages.find(
+        16, [&](const passage& each) { return each.path.mark == mark && (!stream || each.stream == *stream); });
+  }
+
   std::vector<trace_record> read_trace() override { return services_.trace.read(); }
 
   region_figures figures() const override {

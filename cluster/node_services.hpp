@@ -12,6 +12,7 @@
 #include "cluster/entity.hpp"
 #include "cluster/message_trace.hpp"
 #include "cluster/pending_asks.hpp"
+#include "cluster/recent_log.hpp"
 #include "cluster/restart_policy.hpp"
 #include "cluster/slot_table.hpp"
 #include "storage/commit_queue.hpp"
@@ -27,6 +28,7 @@ struct node_options {
   std::size_t active_max = 200'000;                    // entities; past it the idle ones go after a second already
   restart_limits restarts;
   std::chrono::milliseconds quarantine{60'000};  // then the entity gets another chance
+  std::size_t passages_max = 16'384;             // kept for the shell; 150 bytes each
 };
 
 struct node_counters {
@@ -72,6 +74,7 @@ struct node_services {
   std::atomic<bool> is_stopping{false};
   node_counters counters{};
   message_trace trace{};
+  recent_log<passage> passages{options.passages_max};
 
   /// Any thread; for how long an entity may be silent: not long, while there are too many.
   bool has_too_many() const { return counters.live() > options.active_max; }

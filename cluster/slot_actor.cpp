@@ -96,7 +96,11 @@ class slot_actor final : public caf::event_based_actor {
   }
 
   void handle(publication_ptr& event) {
-    for (const auto& each : subscribers_.subscribers(event->stream)) {
+    const auto subscribers = subscribers_.subscribers(event->stream);
+    if (event->path.mark != 0)
+      services_.passages.add({event->stream, event->epoch, event->seq, event->path, services_.clock.wall(),
+                              static_cast<std::uint32_t>(subscribers.size())});
+    for (const auto& each : subscribers) {
       services_.counters.publications.fetch_add(1, std::memory_order_relaxed);
       if (each.node != services_.self)
         services_.door->publish_to(each.node, event);

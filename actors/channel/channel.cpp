@@ -92,19 +92,23 @@ task<result<>> channel::commit_change(channel_change change, std::uint64_t skip_
     co_return outcome;
   }
   THRONG_ASSERT(number == changes_committed_ + 1);
-  for (const auto& event : change.events()) publish_numbered(event, skip_connection);
+  auto path = change.path();
+  path.committed = self().wall();
+  for (const auto& event : change.events()) publish_numbered(event, skip_connection, path);
   changes_committed_ = number;
   if (!settling_.empty()) tell_settled(done);
   co_return done;
 }
 
-void channel::publish_numbered(const channel_change::numbered_event& event, std::uint64_t skip_connection) {
+void channel::publish_numbered(const channel_change::numbered_event& event, std::uint64_t skip_connection,
+                               journey path) {
   ring_.append(event.seq, event.event, event.bytes, self().now());
   if (event.event->has_message() && is_shown_in_channel(event.event->message())) {
     latest_ = std::shared_ptr<const Message>(event.event, &event.event->message());
     is_latest_known_ = true;
   }
-  publication out{self().key(), self().epoch(), event.seq, delivery_class::message, skip_connection, event.event};
+  if (event.event->has_message() && path.asked != wall_time{}) path.mark = event.event->message().ts();
+  publication out{self().key(), self().epoch(), event.seq, delivery_class::message, skip_connection, event.event, path};
   self().publish(std::make_shared<const publication>(std::move(out)));
 }
 

@@ -73,7 +73,7 @@ class channel final : public entity {
   channel_change begin() { return {id(), sequence_, self().wall()}; }
   /// Commits, and publishes in order when that is done. To be awaited at once: see above.
   task<result<>> commit_change(channel_change change, std::uint64_t skip_connection = 0);
-  void publish_numbered(const channel_change::numbered_event& event, std::uint64_t skip_connection);
+  void publish_numbered(const channel_change::numbered_event& event, std::uint64_t skip_connection, journey path);
   void publish_unnumbered(std::shared_ptr<const Event> event, delivery_class priority, std::uint64_t skip_connection);
   void tell_settled(const result<>& outcome);
   /// When all that was changed before is committed.
@@ -108,9 +108,9 @@ class channel final : public entity {
   void announce_settings(channel_change& change, ChannelChanged::Kind kind, const Caller& caller) const;
 
   // -- channel_posts.cpp
-  task<result<PostReply>> post_in_turn(const PostRequest& request);
+  task<result<PostReply>> post_in_turn(const PostRequest& request, journey path);
   task<result<thread_root>> find_root(message_ts asked, bool with_post);
-  task<result<PostReply>> post_now(const PostRequest& request, thread_root root);
+  task<result<PostReply>> post_now(const PostRequest& request, thread_root root, journey path);
   task<result<PostReply>> answer_again(const PostRequest& request, message_ts ts);
   task<result<PostReply>> update_now(const UpdateRequest& request);
   task<result<PostReply>> remove_now(const DeleteRequest& request);

@@ -10,6 +10,7 @@
 
 #include "actors/channel/sequence.hpp"
 #include "actors/proto/event.pb.h"
+#include "cluster/envelope.hpp"
 #include "storage/model/records.hpp"
 #include "storage/model/result.hpp"
 
@@ -34,6 +35,10 @@ class channel_change {
   /// Any other numbered event; `at` is filled in if it is 0.
   void announce(std::shared_ptr<Event> event);
 
+  /// The request that leads to it.
+  void set_path(const journey& path) { path_ = path; }
+  const journey& path() const { return path_; }
+
   std::vector<write_op> take_ops() { return std::move(ops_); }
   const std::vector<numbered_event>& events() const { return events_; }
 
@@ -43,6 +48,7 @@ class channel_change {
   wall_time now_;
   std::vector<write_op> ops_;
   std::vector<numbered_event> events_;
+  journey path_{};
 };
 
 /// Not a reply, or one that was broadcast.

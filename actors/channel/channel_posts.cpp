@@ -23,28 +23,30 @@ PostReply answer_with(Message message) {
 
 }  // namespace
 
-task<result<PostReply>> channel::post(const PostRequest& request, const envelope&) {
+task<result<PostReply>> channel::post(const PostRequest& request, const envelope& from) {
   if (auto may = state_.may_post(request.caller()); !may) return refuse<PostReply>(may.failure());
   if (auto fits = check_content(request.data(), options_.limits); !fits) return refuse<PostReply>(fits.failure());
   if (request.client_msg_id().size() > client_msg_id_bytes_max)
     return refuse<PostReply>({errc::invalid_arguments, "client_msg_id is too long"});
-  if (senders_.is_busy(request.caller().user())) return post_in_turn(request);
+  auto path = from.path;
+  path.begun = self().wall();
+  if (senders_.is_busy(request.caller().user())) return post_in_turn(request, path);
   thread_root root{{request.thread_ts()}, {}, nullptr};
-  if (!root.ts) return post_now(request, root);
+  if (!root.ts) return post_now(request, root, path);
   auto author = roots_.use(root.ts);
-  if (!author || request.data().is_broadcast()) return post_in_turn(request);
+  if (!author || request.data().is_broadcast()) return post_in_turn(request, path);
   root.author = *author;
-  return post_now(request, root);
+  return post_now(request, root, path);
 }
 
 // Only finding the root is done in turn: post_now() then numbers the post before the next one's turn begins, and
 // doesn't keep it waiting for the commit.
-task<result<PostReply>> channel::post_in_turn(const PostRequest& request) {
+task<result<PostReply>> channel::post_in_turn(const PostRequest& request, journey path) {
   message_ts asked{request.thread_ts()};
   auto root =
       co_await senders_.run(self().mailbox(), request.caller().user(), find_root(asked, request.data().is_broadcast()));
   if (!root) co_return root.failure();
-  co_return co_await post_now(request, std::move(*root));
+  co_return co_await post_now(request, std::move(*root), path);
 }
 
 /// A broadcast carries its root along, so that is read each time, as it is now.
@@ -60,7 +62,7 @@ task<result<thread_root>> channel::find_root(message_ts asked, bool with_post) {
   co_return root;
 }
 
-task<result<PostReply>> channel::post_now(const PostRequest& request, thread_root root) {
+task<result<PostReply>> channel::post_now(const PostRequest& request, thread_root root, journey path) {
   const auto& caller = request.caller();
   if (auto may = state_.may_post(caller); !may) co_return may.failure();  // it may have waited since
   user_id user{caller.user()};
@@ -83,6 +85,7 @@ task<result<PostReply>> channel::post_now(const PostRequest& request, thread_roo
   if (caller.bot() != 0) data.set_bot(caller.bot()), data.set_app(caller.app());
 
   auto change = begin();
+  change.set_path(path);
   change.post(event);
   if (!request.client_msg_id().empty()) recent_.remember(user, request.client_msg_id(), {message.ts()}, self().now());
   auto committed = co_await commit_change(std::move(change), caller.connection());

@@ -32,7 +32,7 @@ void put(const letter_parcel& letter, Parcel& into) {
   out.set_correlation(letter.correlation);
   out.set_origin(letter.origin.value);
   out.set_timeout_ms(wire_ms(letter.timeout));
-  out.set_trace(letter.trace);
+  out.set_asked(letter.asked.time_since_epoch().count());
   out.set_table_version(letter.table_version);
   out.set_hops(letter.hops);
   encode_message(*letter.message, *out.mutable_message());
@@ -128,7 +128,7 @@ parcel take(const Letter& in, std::optional<error>& undecoded) {
   letter.correlation = in.correlation();
   letter.origin = node_of(in.origin());
   letter.timeout = std::chrono::milliseconds(in.timeout_ms());
-  letter.trace = in.trace();
+  letter.asked = wall_time(std::chrono::microseconds(in.asked()));
   letter.table_version = in.table_version();
   letter.hops = in.hops();
   letter.message = take(in.message(), undecoded);

@@ -21,7 +21,7 @@ struct letter_parcel {
   std::uint64_t correlation = 0;  // the asker's; 0: a tell
   node_index origin;              // the asker's node; 0: the other end of the link
   std::chrono::milliseconds timeout{0};
-  std::uint64_t trace = 0;
+  wall_time asked{};  // by its origin's clock
   std::uint64_t table_version = 0;
   std::uint32_t hops = 0;
   message_ptr message;

@@ -10,6 +10,7 @@
 #include "net/api/api_options.hpp"
 #include "net/api/authenticator.hpp"
 #include "net/api/rate_limiter.hpp"
+#include "net/gateway/delivery_log.hpp"
 #include "net/render/bots.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/reader_pool.hpp"
@@ -50,6 +51,7 @@ struct api_services {
   const bot_directory* bots = nullptr;  // null: no bot_profile beside posts
   api_options options{};
   const shard_access* shards = nullptr;  // null: one store that isn't sharded
+  delivery_log* deliveries = nullptr;    // where answers to posts are noted; null: nowhere
 };
 
 }  // namespace throng

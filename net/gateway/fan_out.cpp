@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/gateway/fan_out.hpp"
 
+#include <bit>
 #include <utility>
 
 #include "actors/protocol.hpp"
@@ -80,6 +81,7 @@ class fan_out::loop_state final : public replay_source {
   loop_fan_out fan;  // this loop's thread only
   std::vector<arrival> events;
   std::vector<entity_key> gapped;
+  std::vector<delivery_note> written;  // of the turn under way
   mutable std::mutex figures_mutex;
   loop_fan_out_figures figures;  // copied after each turn
 
@@ -144,6 +146,7 @@ fan_out::fan_out(node_index node, region& entities, const std::vector<io_loop*>&
     : region_(entities),
       options_(options),
       bots_([this](team_id team, bot_id bot, auto done) { look_up_bot(team, bot, std::move(done)); }),
+      deliveries_(options.deliveries_max),
       directory_(options.streams,
                  {[this](entity_key stream, std::function<void(result<>)> done) {
                     region_.subscribe(stream, [keep = shared_from_this(), done = std::move(done)](result<> outcome) {
@@ -210,10 +213,34 @@ void fan_out::publish(const publication_ptr& published) {
   if (to.loops == 0) return;
   published_.fetch_add(1, std::memory_order_relaxed);
   const arrival event{published, encode(*published, to)};
+  if (published->seq != 0) note_encoded(*published, to);
   for (std::size_t i = 0; i < loops_.size(); ++i) {
     if (!(to.loops & std::uint64_t{1} << i)) continue;
     if (loops_[i]->inbox.push(event) == loop_inbox::outcome::queued_first) wake(i);
   }
+}
+
+void fan_out::note_encoded(const publication& published, const stream_directory::route& to) {
+  const auto* event = dynamic_cast<const Event*>(published.event.get());
+  if (!event || !event->has_message()) return;
+  deliveries_.add({published.stream,
+                   published.seq,
+                   {event->message().ts()},
+                   region_.wall(),
+                   delivery_note::step_t::encoded,
+                   0,
+                   static_cast<std::uint32_t>(std::popcount(to.loops))});
+}
+
+/// What the turn has passed on; edits and the like are noted too, and never looked for.
+void fan_out::note_written(loop_state& state) {
+  const auto at = region_.wall();
+  for (auto& each : state.written) {
+    each.at = at;
+    each.count = static_cast<std::uint32_t>(state.fan.reader_count_of(each.stream));
+    deliveries_.add(each);
+  }
+  state.written.clear();
 }
 
 // One task at a time and loop, so it needs no bound.
@@ -226,7 +253,17 @@ void fan_out::wake(std::size_t index) {
 void fan_out::run_turn(std::size_t index) {
   auto& state = *loops_[index];
   state.inbox.take(state.events, state.gapped);
+  for (const auto& each : state.events)
+    if (each.is_numbered() && each.source->stream.kind == entity_kind::channel)
+      state.written.push_back({each.source->stream,
+                               each.source->seq,
+                               {},
+                               {},
+                               delivery_note::step_t::written,
+                               static_cast<std::uint16_t>(index),
+                               0});
   state.fan.run_turn(state.events, state.gapped, region_.now());
+  note_written(state);
   state.events.clear();
   state.gapped.clear();
   const std::lock_guard lock(state.figures_mutex);

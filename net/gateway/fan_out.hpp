@@ -17,6 +17,7 @@
 
 #include "cluster/region.hpp"
 #include "net/gateway/bot_cache.hpp"
+#include "net/gateway/delivery_log.hpp"
 #include "net/gateway/loop_fan_out.hpp"
 #include "net/gateway/loop_inbox.hpp"
 #include "net/gateway/stream_directory.hpp"
@@ -33,6 +34,7 @@ struct fan_out_options {
   std::chrono::milliseconds sweep_interval{5'000};
   catch_up_limits catch_up{};
   stream_directory::options streams{};
+  std::size_t deliveries_max = 32'768;  // kept for the shell; 48 bytes each
 };
 
 struct fan_out_figures {
@@ -59,6 +61,7 @@ class fan_out : public std::enable_shared_from_this<fan_out> {
   std::size_t loop_count() const { return loops_.size(); }
   stream_directory& streams() { return directory_; }
   const bot_directory& bots() const { return bots_; }
+  delivery_log& deliveries() { return deliveries_; }
 
   /// As of each loop's last turn. Any thread.
   fan_out_figures figures() const;
@@ -71,11 +74,14 @@ class fan_out : public std::enable_shared_from_this<fan_out> {
   void run_turn(std::size_t index);
   void sweep_later();
   void look_up_bot(team_id team, bot_id bot, std::function<void(std::optional<bot_card>)> done);
+  void note_encoded(const publication& published, const stream_directory::route& to);
+  void note_written(loop_state& state);
   shared_frame encode(const publication& published, const stream_directory::route& to) const;
 
   region& region_;
   const fan_out_options options_;
   bot_cache bots_;
+  delivery_log deliveries_;
   stream_directory directory_;
   std::vector<std::unique_ptr<loop_state>> loops_;
   std::atomic<std::uint64_t> published_{0};

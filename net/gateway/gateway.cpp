@@ -102,5 +102,6 @@ void gateway::streams(std::function<void(std::vector<gateway_stream>)> done) con
 }
 
 const bot_directory& gateway::bots() const { return rtm_->fan->bots(); }
+delivery_log& gateway::deliveries() { return rtm_->fan->deliveries(); }
 
 }  // namespace throng

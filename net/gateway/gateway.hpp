@@ -61,6 +61,7 @@ class gateway {
   /// `done` is called once, on an io thread.
   void streams(std::function<void(std::vector<gateway_stream>)> done) const;
   const bot_directory& bots() const;
+  delivery_log& deliveries();
 
  private:
   std::shared_ptr<rtm_services> rtm_;

@@ -610,6 +610,13 @@ void loop_fan_out::lose(std::uint32_t index, slot at, steady_time now) {
   if (is_open(index, key)) promote(index);
 }
 
+std::size_t loop_fan_out::reader_count_of(entity_key stream) const {
+  const auto index = index_.find(stream);
+  if (index == key_index::none) return 0;
+  const auto& s = streams_[index];
+  return s.live.size() + (s.more ? s.more->followers.size() : 0);
+}
+
 // -- a turn's copying
 // --------------------------------------------------------------------------------------------------
 

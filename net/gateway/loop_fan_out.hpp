@@ -131,6 +131,9 @@ class loop_fan_out {
     }
   }
 
+  /// Live ones and those that are catching up.
+  std::size_t reader_count_of(entity_key stream) const;
+
   // -- what comes in
 
   /// A turn's events, and the streams of which some were dropped before they came here.

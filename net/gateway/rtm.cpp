@@ -506,6 +506,13 @@ void rtm_connection::post(rtm_command command) {
                    if (self.phase_ != phase::open) return;
                    if (!outcome) return self.send(render_rtm_error(reply_to, outcome.failure()));
                    const auto& message = (*outcome)->message();
+                   self.services_->fan->deliveries().add({key_of(channel_id{message.channel()}),
+                                                          message.seq(),
+                                                          {message.ts()},
+                                                          self.services_->entities.wall(),
+                                                          delivery_note::step_t::answered,
+                                                          0,
+                                                          1});
                    self.send(render_rtm_ack(reply_to, to_text(message_ts{message.ts()}), message.data().text()));
                  });
 }

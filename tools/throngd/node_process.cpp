@@ -182,7 +182,7 @@ class live_process final : public node_process {
     tokens_ = std::make_unique<authenticator>(readers, admin_token_, cached_tokens_max, cached_token_ttl);
     rates_ = std::make_unique<shared_rate_limiter>(api_options_of(settings_).rates);
     api_services_.reset(new api_services{node_->door(), readers, commits, *tokens_, *rates_, &gateway_->bots(),
-                                         api_options_of(settings_), storage_->shards()});
+                                         api_options_of(settings_), storage_->shards(), &gateway_->deliveries()});
     api_ = std::make_unique<api_server>(*api_services_);
     admin_.reset(new admin_services{settings_.node,
                                     version_,

@@ -6,6 +6,18 @@ namespace throng {
 
 namespace {
 
+/// `message` is stored, and its client is about to hear so.
+void note_answered(api_call& call, const Message& message) {
+  if (!call.services.deliveries) return;
+  call.services.deliveries->add({key_of(channel_id{message.channel()}),
+                                 message.seq(),
+                                 {message.ts()},
+                                 call.services.entities.wall(),
+                                 delivery_note::step_t::answered,
+                                 0,
+                                 1});
+}
+
 void write_posted(api_call& call, const Message& message) {
   call.reply.member("channel", to_text(channel_id{message.channel()}));
   call.reply.member("ts", to_text(message_ts{message.ts()}));
@@ -29,6 +41,7 @@ task<result<>> post_message(api_call& call) {
   request.set_client_msg_id(call.args.string("client_msg_id"));
   auto posted = co_await call.ask(key_of(*channel), std::move(request));
   if (!posted) co_return posted.failure();
+  note_answered(call, (*posted)->message());
   write_posted(call, (*posted)->message());
   call.reply.key("message");
   render_message(call.reply, (*posted)->message(), call.view());
@@ -47,6 +60,7 @@ task<result<>> me_message(api_call& call) {
   request.mutable_data()->set_subtype("me_message");
   auto posted = co_await call.ask(key_of(*channel), std::move(request));
   if (!posted) co_return posted.failure();
+  note_answered(call, (*posted)->message());
   write_posted(call, (*posted)->message());
   co_return done;
 }

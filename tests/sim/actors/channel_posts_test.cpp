@@ -48,6 +48,32 @@ TEST_CASE("channel: many posts at once are published and answered in the order o
   CHECK(town.history(ann).messages_size() == 51);
 }
 
+TEST_CASE("channel: the way of a post can be found by its ts") {
+  channel_town town;
+  auto asked = town.node.clock().wall();
+  town.node.hold_commits(true);
+  answer_t answer = errc::internal_error;
+  town.node.ask_later(key_of(plans), channel_town::text(ann, "where am I?"), &answer);
+  town.node.settle();
+  town.node.advance(std::chrono::seconds(3));
+  town.node.hold_commits(false);
+  town.node.settle();
+  REQUIRE(answer.ok());
+  const auto& message = (*answer)->message();
+  auto found = town.node.inspect().passages(message.ts(), {});
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].stream == key_of(plans));
+  CHECK(found[0].seq == message.seq());
+  CHECK(found[0].path.asked == asked);
+  CHECK(found[0].path.arrived == wall_time{});  // it came over no link
+  CHECK(found[0].path.delivered == asked);
+  CHECK(found[0].path.begun == asked);
+  CHECK(found[0].path.committed >= asked + std::chrono::seconds(3));
+  CHECK(found[0].published >= found[0].path.committed);
+  CHECK(town.node.inspect().passages(message.ts(), key_of(home)).empty());
+  CHECK(town.node.inspect().passages(message.ts() + 1, {}).empty());
+}
+
 TEST_CASE("channel: an answered post is there after a crash, and one that was not committed isn't") {
   channel_town town;
   auto kept = town.post(ann, "kept");
