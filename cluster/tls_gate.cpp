@@ -142,6 +142,7 @@ class tls_gate::impl {
       if (!identity) return identity.failure();
       identity_ = std::move(*identity);
     }
+    host_ = host;
     const tcp::endpoint endpoint(host, address->second);
     acceptor_.open(endpoint.protocol(), failed);
     if (!failed) acceptor_.set_option(tcp::acceptor::reuse_address(true), failed);
@@ -280,6 +281,12 @@ class tls_gate::impl {
     }
     if (!identity_ && !endpoint.address().is_loopback()) co_return "it is beyond loopback, and there are no TLS files";
     if (line.is_late) co_return "no answer in time";
+    // Nodes of one machine dial from where they listen: what is between them (tools/cluster) sees who it is.
+    if (host_.is_loopback() && endpoint.address().is_loopback() && host_.is_v4() == endpoint.address().is_v4()) {
+      line.socket.open(endpoint.protocol(), failed);
+      if (!failed) line.socket.bind(tcp::endpoint(host_, 0), failed);
+      if (failed) co_return failed.message();
+    }
     co_await line.socket.async_connect(endpoint, into(failed));
     if (failed) co_return failed.message();
     prepare_socket(line.socket);
@@ -309,6 +316,7 @@ class tls_gate::impl {
   std::unique_ptr<tls_identity> identity_;
   std::atomic<std::uint64_t> accepted_{0}, welcomed_{0}, refused_{0}, failed_{0}, evicted_{0}, timed_out_{0};
   std::atomic<std::size_t> handshake_count_{0};
+  asio::ip::address host_;
   std::uint16_t port_ = 0;
   asio::io_context io_{1};
   tcp::acceptor acceptor_;

@@ -92,6 +92,7 @@ struct configuration {
     std::string name = "throng";
     std::size_t nodes_min = 1;
     std::size_t weight = 100;
+    std::string address;      // what others are told to come to; empty: listen.node
     std::string certificate;  // PEM files; all empty: links aren't encrypted, which loopback only allows
     std::string key;
     std::string authority;

@@ -51,7 +51,7 @@ std::vector<field> fields(configuration& c) {
 
     address("listen.client", c.listen.client, "Where clients come: HTTP API, websockets, web client. Use 0.0.0.0 to be reached from other machines."),
     address("listen.admin", c.listen.admin, "Where the shell, metrics and health checks come. Loopback unless you put something in front."),
-    address("listen.node", c.listen.node, "Where other nodes come, and what they are told to come to. Beyond loopback only with cluster.certificate: whoever reaches it owns the node."),
+    address("listen.node", c.listen.node, "Where other nodes come, and what they are told to come to unless cluster.address says otherwise. Beyond loopback only with cluster.certificate: whoever reaches it owns the node."),
 
     text("tls.certificate", c.tls.certificate, 0, path_chars_max, "PEM file with the certificate chain for the client port. Empty: plain HTTP, for use behind a proxy or on one machine."),
     text("tls.key", c.tls.key, 0, path_chars_max, "PEM file with the certificate's private key; goes with tls.certificate."),
@@ -97,6 +97,7 @@ std::vector<field> fields(configuration& c) {
     text("cluster.name", c.cluster.name, 1, 64, "Nodes of another name are refused, should one find its way here."),
     count("cluster.nodes_min", c.cluster.nodes_min, 1, 1'000, "How many nodes must be there before a new cluster serves. More: the first ones needn't give away most of what they have just got. Later starts don't wait."),
     count("cluster.weight", c.cluster.weight, 1, 1'000'000, "This node's share of the load, compared with that of the others."),
+    text("cluster.address", c.cluster.address, 0, 256, "What other nodes are told to come to, as HOST:PORT, if that isn't listen.node itself: the outside of a container, a relay. Empty: listen.node."),
     text("cluster.certificate", c.cluster.certificate, 0, path_chars_max, "PEM file with the certificate chain that this node shows to other nodes. Empty: links aren't encrypted, which is for one machine only."),
     text("cluster.key", c.cluster.key, 0, path_chars_max, "PEM file with its private key; goes with cluster.certificate."),
     text("cluster.authority", c.cluster.authority, 0, path_chars_max, "PEM file with the CA that signs the nodes' certificates and nothing else: who has one of it is a node."),

@@ -87,8 +87,11 @@ std::optional<config_problem> validate(const configuration& c, const config_orig
   if (c.topology.kind == topology_kind::consul) {
     require(c.storage.kind == storage_kind::mysql, {"topology.kind", "storage.kind"},
             "storage.kind mysql with topology.kind consul: the nodes of a cluster share their store");
-    require(c.listen.node.host != "0.0.0.0" && c.listen.node.host != "::", {"listen.node"},
-            "an address that other nodes can connect to");
+    require((c.listen.node.host != "0.0.0.0" && c.listen.node.host != "::") || !n.address.empty(), {"listen.node"},
+            "an address that other nodes can connect to, or one in cluster.address");
+    const auto told = parse_host_port(n.address);
+    require(n.address.empty() || (told && told->port != 0), {"cluster.address"},
+            "HOST:PORT that others can connect to");
     require(c.topology.prefix.empty() || c.topology.prefix.ends_with('/'), {"topology.prefix"}, "a slash at the end");
     require(are_addresses(c.topology.agents), {"topology.agents"}, "HOST:PORT, or several of them with commas");
   }

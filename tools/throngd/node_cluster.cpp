@@ -39,7 +39,7 @@ result<> node_cluster::begin() {
   auto links = caf_links::open(std::move(options));
   if (!links) return error{links.code(), "listen.node: " + links.failure().detail};
   links_ = std::move(*links);
-  self_.link_address = to_text(host_port{settings_.listen.node.host, links_->port()});
+  self_.link_address = settings_.cluster.address.empty() ? to_text(listening()) : settings_.cluster.address;
   return done;
 }
 

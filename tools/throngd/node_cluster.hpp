@@ -30,7 +30,8 @@ class node_cluster {
 
   topology_store& topology() { return *topology_; }
   node_index number() const { return self_.node; }
-  const std::string& address() const { return self_.link_address; }
+  /// Where its links are, whatever the others are told.
+  host_port listening() const { return {settings_.listen.node.host, links_->port()}; }
 
   /// What a node among others has more than one alone. REQUIRES: `storage` outlives end().
   void add_to(node::parts& parts, node_storage& storage);

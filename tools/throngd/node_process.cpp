@@ -236,7 +236,7 @@ class live_process final : public node_process {
       const auto& public_url = settings_.gateway.public_url;
       cluster_->join(*node_, *storage_, {public_url.empty() ? client_url : public_url, to_text(*admin_address)},
                      on_expelled_);
-      listening_.node = *parse_host_port(cluster_->address());
+      listening_.node = cluster_->listening();
       sockets_->loop(0).post_always([this] { await_membership(); });
     } else {
       auto reserved = reserved_port::reserve(settings_.listen.node);

@@ -98,6 +98,10 @@ TEST_CASE("load: contradictions are refused where somebody wrote them") {
   CHECK(said(shared + "topology: {kind: consul}") == "loaded");
   CHECK(said(shared + "topology: {kind: consul, agents: 'a:1,b'}").starts_with(":2: topology.agents: expected"));
   CHECK(said(shared + "topology: {kind: consul, prefix: throng}").starts_with(":2: topology.prefix: expected"));
+  CHECK(said(shared + "topology: {kind: consul}\ncluster: {address: 'relay:8090'}") == "loaded");
+  for (std::string no : {"relay", "relay:0", "relay:http"})
+    CHECK(said(shared + "topology: {kind: consul}\ncluster: {address: '" + no + "'}")
+              .starts_with(":3: cluster.address: expected"));
   CHECK(said("cluster: {key: x.pem}").starts_with(":1: cluster.key: expected"));
   CHECK(said("cluster: {certificate: no.pem, key: no.pem, authority: no.pem}")
             .starts_with(":1: cluster.certificate: expected a file"));
