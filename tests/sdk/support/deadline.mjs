@@ -4,13 +4,13 @@
 
 export const patience_ms = 15_000; // generous: two busy cores; nothing waits this long when all is well
 
-/** The first true answer of `check`, asked again and again; fails with `what` and the last answer after the deadline. */
+/** The first true answer of `check`, asked again and again; fails with `what` (as in within()) and the last answer after the deadline. */
 export async function eventually(what, check, deadline_ms = patience_ms) {
   const end = Date.now() + deadline_ms;
   for (;;) {
     const answer = await check();
     if (answer) return answer;
-    if (Date.now() > end) throw new Error(`${what}: not within ${deadline_ms} ms; last seen: ${JSON.stringify(answer)}`);
+    if (Date.now() > end) throw new Error(`${typeof what === 'function' ? what() : what}: not within ${deadline_ms} ms; last seen: ${JSON.stringify(answer)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
