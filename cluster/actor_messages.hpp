@@ -12,6 +12,7 @@
 #include <caf/actor.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
 
+#include "cluster/handoff/handover.hpp"
 #include "cluster/inspection.hpp"
 #include "storage/model/result.hpp"
 
@@ -34,6 +35,10 @@ struct entity_cell {
   std::atomic<bool> is_loading{true};
   std::atomic<bool> has_ended{false};
   std::atomic<bool> reports_idle{false};  // the SLOT waits until mailbox and waiting are zero
+  /// It is being moved, so what it hasn't begun is for the next owner. With its slot: but for what comes from within
+  /// the slot, which may be what the drain waits for.
+  enum class leaving : std::uint8_t { no, alone, with_slot };
+  std::atomic<leaving> is_leaving{leaving::no};
   /// Set by the first commit that fails; from then on the commit queue refuses the later ones of this incarnation.
   std::atomic<bool> is_broken{false};
 };
@@ -45,6 +50,7 @@ using entity_cell_ptr = std::shared_ptr<entity_cell>;
 struct entity_wake {};
 struct entity_quit {
   bool is_reported = false;  // the SLOT waits for its end
+  bool hands_over = false;   // REQUIRES: nothing is under way
 };
 struct entity_look {
   std::function<void(result<message_ptr>)> done;
@@ -71,6 +77,7 @@ struct slot_entity_ended {
   enum class cause_t : std::uint8_t { stopped, load_failed, commit_failed, crashed } cause{};
   entity_cell_ptr cell;
   std::string reason;
+  std::shared_ptr<entity_remains> left;  // of one that was leaving; null: nothing
 };
 /// The last commit of an incarnation that had ended has been answered.
 struct slot_entity_settled {
@@ -99,15 +106,26 @@ struct slot_end {
 struct slot_entity_idle {
   entity_cell_ptr cell;
 };
-/// The slot goes to another node: finish what is there, end all entities, forget the subscribers, then call `done`.
+/// The slot goes to another node: finish what is under way, end all entities, forget the subscribers, then call `done`.
 struct slot_drain {
-  std::function<void()> done;
+  std::function<void(slot_remains)> done;
+};
+/// Takes one entity out: what is under way is finished, then it ends. `done` is called by the SLOT, between two
+/// messages; from then on the SLOT knows nothing of the entity, and its next envelope would activate it anew.
+/// Errors: errc::quarantined; errc::conflict (somebody else takes it, or the whole slot goes).
+struct slot_take_out {
+  entity_key key;
+  std::function<void(result<entity_remains>)> done;
+};
+/// Activates entities of this slot with what their last incarnations have left; those that are here already stay.
+struct slot_bring_in {
+  std::vector<entity_handover> entities;
 };
 struct slot_shutdown {};
 struct slot_input {
   std::variant<std::shared_ptr<const envelope>, publication_ptr, slot_subscription, slot_wake, slot_entity_ended,
                slot_entity_settled, slot_entity_idle, slot_tick, slot_list, slot_describe, slot_look, slot_end,
-               slot_drain, slot_shutdown>
+               slot_drain, slot_take_out, slot_bring_in, slot_shutdown>
       what;
 };
 

@@ -86,8 +86,17 @@ class entity {
   /// REQUIRES: load() has succeeded.
   virtual void receive(std::shared_ptr<const envelope> message) = 0;
   virtual void wake() {}
-  /// What the shell prints, and what would move with the entity.
+  /// What the shell prints.
   virtual message_ptr snapshot() const = 0;
+
+  /// What the next incarnation can't find in the store and should go on with, when this one is moved to another node;
+  /// null: nothing. Nothing is under way then, and this incarnation won't be called again. Times are told as how long
+  /// ago or ahead they are: nodes' steady clocks have nothing to do with each other. wake_after() and stay_active()
+  /// move by themselves. What is larger than entity_handover::entity_bytes_max doesn't move.
+  virtual message_ptr handover() const { return nullptr; }
+  /// That, in the next incarnation: once, right after load(), before the first message or wake(). It comes from another
+  /// node and perhaps another version, and may not come at all; what doesn't fit what load() found is to be ignored.
+  virtual void take_over(const google::protobuf::Message& handed) { (void)handed; }
 
  protected:
   entity_context& self() const { return self_; }

@@ -5,6 +5,9 @@
 #include <caf/send.hpp>
 
 #include "cluster/harden.hpp"
+#include "cluster/link/message_codec.hpp"
+#include "cluster/proto/cluster.pb.h"
+#include "config/log.hpp"
 
 namespace throng {
 
@@ -137,11 +140,13 @@ class live_context final : public entity_context {
 
 class entity_actor final : public caf::event_based_actor {
  public:
-  entity_actor(caf::actor_config& config, node_services& services, caf::actor slot, epoch_t epoch, entity_cell_ptr cell)
+  entity_actor(caf::actor_config& config, node_services& services, caf::actor slot, epoch_t epoch, entity_cell_ptr cell,
+               std::string handed)
       : caf::event_based_actor(config),
         context_(services, slot, epoch,
                  std::make_shared<mailbox_executor>(caf::actor_cast<caf::actor_addr>(this),
-                                                    caf::actor_cast<caf::actor_addr>(slot), std::move(cell))) {
+                                                    caf::actor_cast<caf::actor_addr>(slot), std::move(cell))),
+        handed_(std::move(handed)) {
     harden(this);
   }
 
@@ -163,8 +168,8 @@ class entity_actor final : public caf::event_based_actor {
     stash_.clear();  // answers errc::unavailable to whoever still waits
     context_.cell().has_ended.store(true);
     if (is_reported_)
-      caf::anon_send(context_.slot(),
-                     slot_input{slot_entity_ended{cause_, context_.shared_cell(), std::move(reason_)}});
+      caf::anon_send(context_.slot(), slot_input{slot_entity_ended{cause_, context_.shared_cell(), std::move(reason_),
+                                                                   std::move(left_)}});
   }
 
  private:
@@ -193,10 +198,9 @@ class entity_actor final : public caf::event_based_actor {
     context_.report_idle();
   }
   void handle(entity_quit& command) {
-    cause_ = slot_entity_ended::cause_t::stopped;
+    if (command.hands_over) guarded([this] { hand_over(); });
     is_reported_ = command.is_reported;
-    has_ended_ = true;
-    quit();
+    end(slot_entity_ended::cause_t::stopped, {});
   }
   void handle(entity_look& look) {
     if (!is_loaded_ || has_ended_) return look.done(error{errc::unavailable, "it is being loaded"});
@@ -210,8 +214,12 @@ class entity_actor final : public caf::event_based_actor {
   }
 
   void receive(std::shared_ptr<const envelope> message) {
-    context_.cell().messages.fetch_add(1, std::memory_order_relaxed);
-    if (!has_ended_) handle_loaded(std::move(message));
+    if (is_for_the_next(*message)) {
+      left().unread.push_back(std::move(message));
+    } else {
+      context_.cell().messages.fetch_add(1, std::memory_order_relaxed);
+      if (!has_ended_) handle_loaded(std::move(message));
+    }
     context_.cell().mailbox.fetch_sub(1);  // last: until here the SLOT must not think that nothing is going on
     context_.report_idle();
   }
@@ -226,13 +234,64 @@ class entity_actor final : public caf::event_based_actor {
     }
   }
 
+  // -- moves
+  // ------------------------------------------------------------------------------------------------------------
+
+  bool is_for_the_next(const envelope& message) const {
+    switch (context_.cell().is_leaving.load()) {
+      case entity_cell::leaving::no:
+        return false;
+      case entity_cell::leaving::alone:
+        return true;
+      case entity_cell::leaving::with_slot:
+        return !message.is_from_within();
+    }
+    return false;
+  }
+  void hand_over() {
+    if (!is_loaded_) {  // it was only just spawned
+      left().handover.state = std::move(handed_);
+      return;
+    }
+    const auto state = entity_->handover();
+    if (!state) return;
+    if (state->ByteSizeLong() > entity_handover::entity_bytes_max) {
+      services().counters.handovers_dropped.fetch_add(1, std::memory_order_relaxed);
+      log::warn("{} moves without its state, which has {} bytes", to_text(context_.key()), state->ByteSizeLong());
+      return;
+    }
+    AnyMessage any;
+    encode_message(*state, any);
+    left().handover.state = any.SerializeAsString();
+  }
+  void take_over() {
+    AnyMessage any;
+    const bool is_any = any.ParseFromString(std::exchange(handed_, {}));
+    auto state = is_any ? decode_message(any) : result<message_ptr>(errc::unknown_message);
+    if (!state) {
+      services().counters.handovers_dropped.fetch_add(1, std::memory_order_relaxed);
+      log::warn("{} can't go on with what was handed over: {}", to_text(context_.key()), describe(state.failure()));
+      return;
+    }
+    entity_->take_over(**state);
+    services().counters.taken_over.fetch_add(1, std::memory_order_relaxed);
+  }
+  entity_remains& left() {
+    if (!left_) left_ = std::make_shared<entity_remains>();
+    return *left_;
+  }
+
   task<void> load() {
     auto loaded = co_await entity_->load();
+    if (loaded && !handed_.empty()) take_over();
     auto waiting = std::exchange(stash_, {});
     if (!loaded) {
       for (auto& each : waiting) {
         context_.cell().mailbox.fetch_sub(1);
-        if (each->reply) each->reply->answer(loaded.failure());
+        if (is_for_the_next(*each))
+          left().unread.push_back(std::move(each));
+        else if (each->reply)
+          each->reply->answer(loaded.failure());
       }
       end(slot_entity_ended::cause_t::load_failed, describe(loaded.failure()));
       co_return;
@@ -277,6 +336,8 @@ class entity_actor final : public caf::event_based_actor {
   live_context context_;
   std::unique_ptr<entity> entity_;
   std::vector<std::shared_ptr<const envelope>> stash_;
+  std::string handed_;                    // until it is loaded
+  std::shared_ptr<entity_remains> left_;  // null: nothing
   bool is_counted_ = false;
   bool is_loaded_ = false;
   bool is_wake_due_ = false;  // it came while loading
@@ -290,8 +351,8 @@ class entity_actor final : public caf::event_based_actor {
 }  // namespace
 
 caf::actor spawn_entity(caf::actor_system& system, node_services& services, caf::actor slot, epoch_t epoch,
-                        entity_cell_ptr cell) {
-  return system.spawn<entity_actor>(std::ref(services), std::move(slot), epoch, std::move(cell));
+                        entity_cell_ptr cell, std::string handed) {
+  return system.spawn<entity_actor>(std::ref(services), std::move(slot), epoch, std::move(cell), std::move(handed));
 }
 
 }  // namespace throng

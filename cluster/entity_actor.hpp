@@ -14,7 +14,8 @@ class actor_system;
 
 namespace throng {
 
+/// `handed` is the state that a former incarnation left (entity_handover::state); it may be empty.
 caf::actor spawn_entity(caf::actor_system& system, node_services& services, caf::actor slot, epoch_t epoch,
-                        entity_cell_ptr cell);
+                        entity_cell_ptr cell, std::string handed);
 
 }  // namespace throng

@@ -47,6 +47,8 @@ class reply_handle {
   void answer(result<message_ptr> outcome) {
     if (answer_) std::exchange(answer_, nullptr)(std::move(outcome));
   }
+  /// The envelope goes on to another node, and the right to answer with it.
+  void forget() { answer_ = nullptr; }
 
  private:
   answer_callback answer_;
@@ -54,13 +56,17 @@ class reply_handle {
 
 struct envelope {
   entity_key to;
-  entity_key from;             // kind 0: from outside the entities (a gateway, the shell)
-  epoch_t epoch = 0;           // of the slot, as the sender knew it; 0: it didn't
-  std::uint64_t sequence = 0;  // per sender and slot, for the order after a move; 0: not numbered
-  steady_time deadline{};      // default: none (a tell)
-  journey path{};              // of an ask
+  entity_key from;                // kind 0: from outside the entities (a gateway, the shell)
+  epoch_t epoch = 0;              // of the slot, as the sender knew it; 0: it didn't
+  std::uint64_t sequence = 0;     // per sender and slot, for the order after a move; 0: not numbered
+  steady_time deadline{};         // default: none (a tell)
+  std::uint64_t correlation = 0;  // of an ask: what its origin calls it
+  journey path{};                 // of an ask
   message_ptr message;
   std::shared_ptr<reply_handle> reply;  // null for a tell
+
+  /// The sender is an entity of the same slot.
+  bool is_from_within() const { return from.id != 0 && slot_of(from) == slot_of(to); }
 };
 
 /// What a stream (a channel, workspace, user or presence bucket) sends to its subscribers.

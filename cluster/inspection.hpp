@@ -58,6 +58,7 @@ struct passage {
 struct region_figures {
   std::uint64_t tells = 0, asks = 0, refused = 0, expired = 0, publications = 0;
   std::uint64_t activations = 0, passivations = 0, crashes = 0, quarantined = 0;
+  std::uint64_t handed_over = 0, handed_bytes = 0, taken_over = 0, handovers_dropped = 0;
   std::size_t entities = 0, waiting_asks = 0;
   std::vector<std::pair<entity_kind, std::size_t>> entities_by_kind;
 };

@@ -134,6 +134,7 @@ std::optional<error> live_region::send(entity_key to, letter_item& letter) {
   THRONG_ASSERT(services_.factories[static_cast<std::size_t>(to.kind)]);
   if (services_.is_stopping.load()) return error{errc::stopping, {}};
   letter.origin = letter.came_from = services_.self;
+  letter.is_from_within = letter.from.id != 0 && slot_of(letter.from) == slot_of(to);
   bool was_taken = false;
   auto why = take_route(slot_of(to), letter, was_taken);
   if (was_taken || why) return why;
@@ -199,6 +200,7 @@ std::optional<error> live_region::deliver(slot_id slot, slot_item& item) {
   made->path = letter.path;
   made->path.delivered = wall();
   made->deadline = letter.deadline;
+  made->correlation = letter.correlation;
   made->message = std::move(letter.message);
   if (letter.correlation != 0) {
     made->reply = std::make_shared<reply_handle>(
@@ -335,12 +337,34 @@ void live_region::carry_out(slot_gates::pass_barrier& step, aftermath&) {
 void live_region::carry_out(slot_gates::drain& step, aftermath&) {
   close_route(step.slot);
   if (auto* shell = slots_.find(step.slot)) {
-    caf::anon_send(shell->actor, slot_input{slot_drain{[this, slot = step.slot] {
-                     with_gates([&](auto& gates, auto& todo) { gates.drained(slot, todo); });
-                   }}});
+    caf::anon_send(
+        shell->actor,
+        slot_input{slot_drain{[this, slot = step.slot](slot_remains remains) { drained(slot, std::move(remains)); }}});
     return;
   }
-  own_events_.push_back([slot = step.slot](slot_gates& gates, slot_gates::steps& todo) { gates.drained(slot, todo); });
+  own_events_.push_back(
+      [slot = step.slot](slot_gates& gates, slot_gates::steps& todo) { gates.drained(slot, {}, todo); });
+}
+
+void live_region::drained(slot_id slot, slot_remains remains) {
+  std::vector<std::unique_ptr<slot_item>> unread;
+  for (const auto& each : remains.unread) unread.push_back(letter_of(*each));
+  with_gates([&](auto& gates, auto& todo) { gates.drained(slot, std::move(unread), todo); });
+}
+
+/// An envelope that had arrived becomes a letter again. Its hops don't count: it was where it should be.
+std::unique_ptr<live_region::letter_item> live_region::letter_of(const envelope& message) {
+  auto letter = std::make_unique<letter_item>();
+  letter->to = message.to;
+  letter->from = message.from;
+  letter->correlation = message.correlation;
+  letter->origin = message.path.origin;
+  letter->deadline = message.deadline;
+  letter->path = message.path;
+  letter->message = message.message;
+  letter->came_from = services_.self;
+  if (message.reply) message.reply->forget();
+  return letter;
 }
 
 void live_region::carry_out(slot_gates::ask_release& step, aftermath&) {

@@ -88,6 +88,8 @@ class live_region final : public region, public entity_door {
   std::optional<error> deliver(slot_id slot, slot_item& item);
   std::optional<error> post(node_index to, slot_item& item);
   void refuse(slot_item& item, error why);
+  std::unique_ptr<letter_item> letter_of(const envelope& message);
+  void drained(slot_id slot, slot_remains remains);
 
   /// Runs `change(gates, steps)` under the lock, and carries the steps out.
   template <class Change>

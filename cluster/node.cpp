@@ -195,6 +195,10 @@ class live_node final : public node, private inspection {
     all.passivations = counters.passivations;
     all.crashes = counters.crashes;
     all.quarantined = counters.quarantined;
+    all.handed_over = counters.handed_over;
+    all.handed_bytes = counters.handed_bytes;
+    all.taken_over = counters.taken_over;
+    all.handovers_dropped = counters.handovers_dropped;
     all.waiting_asks = services_.asks->waiting();
     for (std::size_t kind = 0; kind < services_.factories.size(); ++kind) {
       if (!services_.factories[kind]) continue;

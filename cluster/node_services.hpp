@@ -34,6 +34,8 @@ struct node_options {
 struct node_counters {
   std::atomic<std::uint64_t> tells{0}, asks{0}, refused{0}, expired{0}, publications{0};
   std::atomic<std::uint64_t> activations{0}, passivations{0}, crashes{0}, quarantined{0};
+  /// Entities whose state went elsewhere and came from there, its bytes, and what was too much or came too late.
+  std::atomic<std::uint64_t> handed_over{0}, handed_bytes{0}, taken_over{0}, handovers_dropped{0};
   std::array<std::atomic<std::int64_t>, 8> entities{};  // by entity_kind
 
   std::size_t live() const {

@@ -23,11 +23,15 @@ namespace {
 using std::chrono::milliseconds;
 
 /// An incarnation was told to end, or has ended with commits in flight. Its successor, which loads what those commits
-/// leave in the store, starts when they have been answered; until then its messages wait here.
+/// leave in the store, starts when they have been answered; until then its messages wait here. If the entity is taken
+/// out instead, or the slot drained, there is no successor here, and they go with what is left of it.
 struct succession {
   std::vector<std::shared_ptr<const envelope>> held;        // as bounded as a mailbox
   std::vector<std::function<void(result<>)>> when_settled;  // the shell's, who asked for it
   bool is_wanted = false;                                   // the successor, even if nothing is held
+  std::function<void(result<entity_remains>)> taken;        // by whom it is taken out; empty: it isn't
+  std::shared_ptr<entity_remains> left;                     // by the incarnation; null: nothing
+  bool was_told = false;                                    // to end; one that is taken out ends when it is idle
 };
 
 /// What is remembered of an entity that has crashed.
@@ -47,6 +51,8 @@ struct member {
   std::unique_ptr<succession> next;
   std::unique_ptr<trouble> past;  // most have none
 
+  bool is_busy() const { return cell->mailbox.load() > 0 || cell->waiting.load() > 0; }
+  bool is_taken() const { return next && next->taken; }
   bool is_quarantined() const { return past && past->is_quarantined; }
   bool is_in_quarantine(steady_time now) const { return is_quarantined() && now < past->quarantined_until; }
   std::uint64_t crash_count() const { return past ? past->crashes.total() : 0; }
@@ -75,6 +81,11 @@ class slot_actor final : public caf::event_based_actor {
 
   void handle(std::shared_ptr<const envelope>& message) {
     shell_.mailbox.fetch_sub(1);
+    receive(message);
+    if (when_drained_) leave_if_quiet();
+  }
+
+  void receive(std::shared_ptr<const envelope>& message) {
     if (services_.trace.is_on())
       services_.trace.record(*message, shell_.mailbox.load(), services_.clock.now(), services_.clock.wall());
     if (is_shutting_down_) return refuse(*message, {errc::stopping, {}});
@@ -119,7 +130,8 @@ class slot_actor final : public caf::event_based_actor {
 
   void handle(slot_wake& wish) {
     auto found = members_.find(wish.key);
-    if (found == members_.end() || !found->second.actor || found->second.next) return;
+    if (found == members_.end() || !found->second.actor) return;
+    if (found->second.next && !found->second.is_taken() && !when_drained_) return;
     wakes_.set(wish.key, wish.when);
     expect_tick(wish.when);
   }
@@ -128,8 +140,10 @@ class slot_actor final : public caf::event_based_actor {
     auto found = members_.find(report.cell->key);
     if (found == members_.end() || found->second.cell != report.cell) return;  // an older incarnation
     auto& entity = found->second;
+    const bool has_commits = entity.cell->commits.load() > 0;
+    if ((has_commits || report.left || when_drained_) && !entity.next) entity.next = std::make_unique<succession>();
+    if (entity.is_taken() || when_drained_) entity.next->left = what_is_left(report);
     release(found->first, entity);
-    if (entity.cell->commits.load() > 0 && !entity.next) entity.next = std::make_unique<succession>();
     switch (report.cause) {
       case slot_entity_ended::cause_t::stopped:
         break;
@@ -152,9 +166,14 @@ class slot_actor final : public caf::event_based_actor {
   }
 
   void handle(slot_tick& tick) {
+    if (when_drained_) return;  // timers go along
     for (auto key : wakes_.due(tick.now)) {
       auto found = members_.find(key);
       if (found == members_.end() || !found->second.actor) continue;
+      if (found->second.is_taken()) {
+        wakes_.set(key, tick.now);
+        continue;
+      }
       found->second.cell->mailbox.fetch_add(1);
       caf::anon_send(found->second.actor, entity_input{entity_wake{}});
     }
@@ -170,40 +189,122 @@ class slot_actor final : public caf::event_based_actor {
     shell_.has_entities.store(!members_.empty(), std::memory_order_relaxed);
   }
 
-  // -- the slot goes elsewhere
-  // -----------------------------------------------------------------------------------------------------
+  // -- what goes elsewhere
+  // -----------------------------------------------------------------------------------------------------------
 
-  /// Nothing new comes to this mailbox: the region has closed the route before. What is there is finished, each entity
-  /// ends when it has nothing under way, and then the next owner may begin.
+  /// Nothing new comes to this mailbox but from its own entities: the region has closed the route before. What is under
+  /// way is finished, and when nothing is, in the whole slot, all entities end and leave what goes with them. Until
+  /// then they stay, because one may still ask another.
   void handle(slot_drain& command) {
     when_drained_ = std::move(command.done);
-    subscribers_ = {};
     for (auto& [key, entity] : members_) {
       if (!entity.actor) continue;
+      entity.cell->is_leaving.store(entity_cell::leaving::with_slot);
       entity.cell->reports_idle.store(true);
-      end_if_idle(entity);
+    }
+    leave_if_quiet();
+  }
+
+  void handle(slot_take_out& command) {
+    auto found = members_.find(command.key);
+    if (when_drained_) return command.done(error{errc::conflict, "the slot goes elsewhere"});
+    if (found == members_.end() || (!found->second.actor && !found->second.next)) {
+      if (found != members_.end() && found->second.is_in_quarantine(services_.clock.now()))
+        return command.done(found->second.quarantine_error(command.key));
+      entity_remains nothing;
+      nothing.handover.key = command.key;
+      return command.done(std::move(nothing));
+    }
+    auto& entity = found->second;
+    if (entity.is_taken()) return command.done(error{errc::conflict, to_text(command.key) + " is taken already"});
+    const bool ends_anyway = entity.next != nullptr;
+    if (!ends_anyway) entity.next = std::make_unique<succession>();
+    entity.next->taken = std::move(command.done);
+    entity.next->was_told = ends_anyway;
+    if (ends_anyway) return;
+    entity.cell->is_leaving.store(entity_cell::leaving::alone);
+    entity.cell->reports_idle.store(true);
+    leave_if_idle(entity);
+  }
+
+  void handle(slot_bring_in& command) {
+    for (auto& each : command.entities) {
+      auto& entity = members_[each.key];
+      if (entity.actor || entity.next || is_shutting_down_) {
+        services_.counters.handovers_dropped.fetch_add(1, std::memory_order_relaxed);
+        continue;
+      }
+      activate(each.key, entity, std::move(each.state));
+      entity.cell->stays_active.store(each.stays_active);
+      if (!each.wakes_in) continue;
+      wakes_.set(each.key, entity.started + *each.wakes_in);
+      expect_tick(entity.started + *each.wakes_in);
+    }
+  }
+
+  void handle(slot_entity_idle& report) {
+    if (when_drained_) return leave_if_quiet();
+    auto found = members_.find(report.cell->key);
+    if (found != members_.end() && found->second.cell == report.cell) leave_if_idle(found->second);
+  }
+
+  void leave_if_idle(member& entity) {
+    if (!entity.actor || !entity.is_taken() || entity.next->was_told || entity.is_busy()) return;
+    entity.next->was_told = true;
+    caf::anon_send(entity.actor, entity_input{entity_quit{.is_reported = true, .hands_over = true}});
+  }
+
+  /// REQUIRES: the slot is drained.
+  void leave_if_quiet() {
+    if (is_leaving_) return;
+    for (auto& [key, entity] : members_) {
+      if (entity.actor && entity.is_taken()) leave_if_idle(entity);
+      if (entity.next || (entity.actor && entity.is_busy())) return;
+    }
+    // Last: who has sent something through this mailbox was busy when it did.
+    if (shell_.mailbox.load() > 0) return;
+    is_leaving_ = true;
+    for (auto& [key, entity] : members_) {
+      if (!entity.actor) continue;
+      entity.next = std::make_unique<succession>();
+      caf::anon_send(entity.actor, entity_input{entity_quit{.is_reported = true, .hands_over = true}});
     }
     finish_draining();
   }
 
-  void handle(slot_entity_idle& report) {
-    auto found = members_.find(report.cell->key);
-    if (when_drained_ && found != members_.end() && found->second.cell == report.cell) end_if_idle(found->second);
-  }
-
-  void end_if_idle(member& entity) {
-    if (!entity.actor || entity.next || entity.cell->mailbox.load() > 0 || entity.cell->waiting.load() > 0) return;
-    entity.next = std::make_unique<succession>();
-    caf::anon_send(entity.actor, entity_input{entity_quit{true}});
-  }
-
   void finish_draining() {
-    if (!when_drained_) return;
+    if (!is_leaving_) return;
     for (const auto& [key, entity] : members_)
       if (entity.actor || entity.next) return;
     members_.clear();
     wakes_ = {};
-    std::exchange(when_drained_, nullptr)();
+    subscribers_ = {};
+    is_leaving_ = false;
+    shell_.next_tick.store(steady_time::max(), std::memory_order_relaxed);
+    shell_.has_entities.store(false, std::memory_order_relaxed);
+    std::exchange(when_drained_, nullptr)(std::exchange(remains_, {}));
+  }
+
+  /// REQUIRES: its timer is still set.
+  std::shared_ptr<entity_remains> what_is_left(slot_entity_ended& report) const {
+    auto left = report.left ? std::move(report.left) : std::make_shared<entity_remains>();
+    left->handover.key = report.cell->key;
+    if (report.cause != slot_entity_ended::cause_t::stopped) return left;
+    left->handover.stays_active = report.cell->stays_active.load();
+    if (const auto when = wakes_.find(report.cell->key))
+      left->handover.wakes_in = std::chrono::ceil<milliseconds>(std::max(*when - services_.clock.now(), duration{}));
+    return left;
+  }
+
+  /// What is left goes to whoever takes it.
+  void pass_on(entity_key key, succession& ended) {
+    auto left = ended.left ? std::move(*ended.left) : entity_remains{};
+    left.handover.key = key;
+    for (auto& each : ended.held) left.unread.push_back(std::move(each));
+    if (!when_drained_) return ended.taken(std::move(left));
+    if (ended.taken) ended.taken(error{errc::conflict, "the slot goes elsewhere"});
+    for (auto& each : left.unread) remains_.unread.push_back(std::move(each));
+    if (!left.handover.is_empty()) remains_.entities.push_back(std::move(left.handover));
   }
 
   void handle(slot_shutdown&) {
@@ -272,11 +373,15 @@ class slot_actor final : public caf::event_based_actor {
   // -- life and death of entities
   // --------------------------------------------------------------------------------------------
 
-  void activate(entity_key key, member& entity) {
+  void activate(entity_key key, member& entity, std::string handed = {}) {
     entity.cell = std::make_shared<entity_cell>(key);
+    if (when_drained_) {  // one that stays asks for it
+      entity.cell->is_leaving.store(entity_cell::leaving::with_slot);
+      entity.cell->reports_idle.store(true);
+    }
     entity.started = entity.last_message = services_.clock.now();
     entity.actor = spawn_entity(system(), services_, caf::actor_cast<caf::actor>(this),
-                                services_.door->epoch_of(shell_.slot), entity.cell);
+                                services_.door->epoch_of(shell_.slot), entity.cell, std::move(handed));
     services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
     shell_.has_entities.store(true, std::memory_order_relaxed);
     expect_tick(std::max(last_passivation_ + services_.options.passivate_after / 4, entity.started));
@@ -292,7 +397,8 @@ class slot_actor final : public caf::event_based_actor {
     auto& [key, entity] = *found;
     if (entity.cell->commits.load() > 0) return;  // slot_entity_settled comes
     auto next = std::move(entity.next);
-    if (next) {
+    const bool goes_elsewhere = when_drained_ || (next && next->taken);
+    if (next && !goes_elsewhere) {
       if (entity.is_quarantined()) {
         for (auto& each : next->held) refuse(*each, entity.quarantine_error(key));
       } else if (next->is_wanted || !next->held.empty()) {
@@ -300,9 +406,13 @@ class slot_actor final : public caf::event_based_actor {
         for (auto& each : next->held) hand_over(entity, std::move(each));
       }
     }
+    const auto gone = key;
     if (!entity.actor && !entity.is_quarantined() && entity.crash_count() == 0) members_.erase(found);
+    if (next && goes_elsewhere) pass_on(gone, *next);
     if (next)
       for (auto& each : next->when_settled) each(throng::done);
+    if (!when_drained_) return;
+    leave_if_quiet();
     finish_draining();
   }
 
@@ -383,7 +493,9 @@ class slot_actor final : public caf::event_based_actor {
   subscriber_table subscribers_;
   wake_queue wakes_;
   steady_time last_passivation_{};
-  std::function<void()> when_drained_;  // set while the slot is going elsewhere
+  std::function<void(slot_remains)> when_drained_;  // set while the slot is going elsewhere
+  slot_remains remains_;                            // …of the entities that have ended since
+  bool is_leaving_ = false;                         // …nothing was under way any more, and all were told to end
   bool is_shutting_down_ = false;
 };
 

@@ -16,6 +16,11 @@ void wake_queue::cancel(entity_key key) {
   if (found != times_.end()) times_.erase(found);
 }
 
+std::optional<steady_time> wake_queue::find(entity_key key) const {
+  auto found = std::ranges::find(times_, key, [](const auto& each) { return each.second; });
+  return found == times_.end() ? std::nullopt : std::optional(found->first);
+}
+
 std::vector<entity_key> wake_queue::due(steady_time now) {
   std::vector<entity_key> keys;
   auto first = times_.begin();

@@ -4,6 +4,7 @@
 // for each of them, where a tree and an index took 150, and walking it is quicker.
 #pragma once
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,8 @@ class wake_queue {
   /// Replaces an earlier time of the same entity.
   void set(entity_key key, steady_time when);
   void cancel(entity_key key);
+  /// Nullopt if none is set.
+  std::optional<steady_time> find(entity_key key) const;
   /// Takes out the entities whose time is not after `now`, in the order of their times.
   std::vector<entity_key> due(steady_time now);
   bool empty() const noexcept { return times_.empty(); }

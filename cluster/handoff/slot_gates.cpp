@@ -20,6 +20,11 @@ void slot_gates::pass(slot_id slot, std::unique_ptr<slot_item> item, steps& todo
                           {errc::unavailable, "the nodes don't agree on who has slot " + std::to_string(slot.value)}});
     return;
   }
+  // A drain waits for its sender, who may wait for the answer.
+  if (item->is_from_within && item->came_from == self_ && at.now && at.now->is_draining) {
+    todo.push_back(deliver{slot, std::move(item)});
+    return;
+  }
   // What comes back over the lane that we leave is older than what we hold.
   if (at.owner == self_ && at.lane != self_ && item->came_from == at.lane) {
     if (at.is_open)
@@ -86,7 +91,7 @@ void slot_gates::hold(gate& at, held what, steps& todo) {
 
 bool slot_gates::has_room_for(const gate& at, const slot_item& item) const {
   const auto items = at.now ? at.now->arrived.size() + at.now->items.size() : 0;
-  return items < limits_.held_items_max && item.bytes() <= limits_.held_bytes_max - held_bytes_;
+  return items < limits_.held_items_max && held_bytes_ + item.bytes() <= limits_.held_bytes_max;
 }
 
 /// REQUIRES: !must_wait().
@@ -183,10 +188,15 @@ void slot_gates::go_on_everywhere(steps& todo) {
       go_on(slot_id{slot}, gates_[slot], todo);
 }
 
-void slot_gates::drained(slot_id slot, steps& todo) {
+void slot_gates::drained(slot_id slot, std::vector<std::unique_ptr<slot_item>> unread, steps& todo) {
   auto& at = gates_[slot.value];
-  if (!at.now || !at.now->is_draining) return;
+  THRONG_ASSERT(at.now && at.now->is_draining);
   at.now->is_draining = false;
+  held_items_ += unread.size();
+  for (; !unread.empty(); unread.pop_back()) {  // no question of room: a mailbox has held them
+    held_bytes_ += unread.back()->bytes();
+    at.now->items.push_front(std::move(unread.back()));
+  }
   go_on(slot, at, todo);
 }
 

@@ -35,7 +35,8 @@ class slot_item {
 
   std::uint64_t table_version = 0;  // by which it was last sent
   std::uint32_t hops = 0;
-  node_index came_from;  // the other end of the link that it came over, or this node
+  node_index came_from;         // the other end of the link that it came over, or this node
+  bool is_from_within = false;  // its sender is an entity of the slot itself
 };
 
 class slot_gates {
@@ -77,7 +78,7 @@ class slot_gates {
     slot_id slot;
     std::uint64_t barrier;
   };
-  struct drain {  // this node's SLOT: finish what is there, end its entities, then drained()
+  struct drain {  // this node's SLOT: finish what is under way, end its entities, then drained()
     slot_id slot;
     node_index next;
   };
@@ -117,7 +118,8 @@ class slot_gates {
   void apply(const slot_table& table, const std::vector<node_index>& alive, steps& todo, steady_time now);
   /// Members came or went.
   void set_alive(const std::vector<node_index>& alive, steps& todo, steady_time now);
-  void drained(slot_id slot, steps& todo);
+  /// `unread`: what its SLOT had taken and not begun, in order. It goes ahead of what was held since.
+  void drained(slot_id slot, std::vector<std::unique_ptr<slot_item>> unread, steps& todo);
   void release_asked(node_index by, slot_id slot, std::uint64_t table_version, steps& todo);
   void released(node_index by, slot_id slot, steps& todo);
   void opened(slot_id slot, epoch_t epoch, steps& todo);

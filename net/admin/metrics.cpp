@@ -76,6 +76,13 @@ void add_region(families& all, const region_figures& figures) {
               static_cast<double>(figures.passivations));
   all.counter("entity_crashes_total", "Entities that crashed", static_cast<double>(figures.crashes));
   all.counter("quarantines_total", "Entities put into quarantine", static_cast<double>(figures.quarantined));
+  all.counter("handed_over_entities_total", "Entities whose state went to another node with them",
+              static_cast<double>(figures.handed_over));
+  all.counter("handed_over_bytes_total", "Bytes of that state", static_cast<double>(figures.handed_bytes));
+  all.counter("taken_over_entities_total", "Entities that went on with state from another node",
+              static_cast<double>(figures.taken_over));
+  all.counter("dropped_handovers_total", "States that were too large to move, or came too late",
+              static_cast<double>(figures.handovers_dropped));
   all.gauge("waiting_asks", "Asks that wait for their answer", static_cast<double>(figures.waiting_asks));
   for (const auto& [kind, count] : figures.entities_by_kind)
     all.add({"entities",

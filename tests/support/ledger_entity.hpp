@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // LEDGER: an entity for tests of what carries entities. It numbers what it is told to append, commits that as an event
-// of its stream, publishes it, and crashes, asks, reads and wakes as it is told.
+// of its stream, publishes it, and crashes, asks, reads and wakes as it is told. What it notes is in memory only, and
+// goes along when it is moved.
 #pragma once
 
 #include <google/protobuf/empty.pb.h>
@@ -14,6 +15,7 @@ THRONG_RPC(google::protobuf::BoolValue, google::protobuf::Empty);          // cr
 THRONG_RPC(google::protobuf::FloatValue, google::protobuf::UInt64Value);   // the last number in the store
 THRONG_RPC(google::protobuf::DoubleValue, google::protobuf::UInt64Value);  // the last number of another, by its id
 THRONG_RPC(google::protobuf::UInt32Value, google::protobuf::UInt64Value);  // wake after n ms (0: don't); wakes so far
+THRONG_RPC(google::protobuf::StringValue, google::protobuf::StringValue);  // note; all notes so far, with | between
 
 namespace throng::test {
 
@@ -22,6 +24,7 @@ using google::protobuf::BytesValue;
 using google::protobuf::DoubleValue;
 using google::protobuf::Empty;
 using google::protobuf::FloatValue;
+using google::protobuf::StringValue;
 using google::protobuf::UInt32Value;
 using google::protobuf::UInt64Value;
 
@@ -48,6 +51,13 @@ class ledger final : public entity {
   void receive(std::shared_ptr<const envelope> message) override { handlers().dispatch(*this, std::move(message)); }
   void wake() override { ++wakes_; }
   message_ptr snapshot() const override { return share(make<UInt64Value>(last_)); }
+  message_ptr handover() const override {
+    if (notes_ == "poison") throw std::runtime_error("told to crash in a handover");
+    return notes_.empty() ? nullptr : share(make<StringValue>(notes_));
+  }
+  void take_over(const google::protobuf::Message& handed) override {
+    if (const auto* notes = dynamic_cast<const StringValue*>(&handed)) notes_ = notes->value();
+  }
 
   task<result<UInt64Value>> append(const BytesValue& request, const envelope&) {
     const auto seq = ++last_;
@@ -80,6 +90,10 @@ class ledger final : public entity {
     if (request.value()) self().wake_after(std::chrono::milliseconds(request.value()));
     return make<UInt64Value>(wakes_);
   }
+  result<StringValue> note(const StringValue& request, const envelope&) {
+    if (!request.value().empty()) notes_ += (notes_.empty() ? "" : "|") + request.value();
+    return make<StringValue>(notes_);
+  }
 
   static node::kinds kinds() {
     return {{entity_kind::user, [](entity_context& self) { return std::make_unique<ledger>(self); }}};
@@ -87,13 +101,14 @@ class ledger final : public entity {
 
  private:
   static const protocol<ledger>& handlers() {
-    static const protocol<ledger> table{on(&ledger::append), on(&ledger::crash), on(&ledger::stored),
-                                        on(&ledger::stored_of), on(&ledger::wake_me)};
+    static const protocol<ledger> table{on(&ledger::append),    on(&ledger::crash),   on(&ledger::stored),
+                                        on(&ledger::stored_of), on(&ledger::wake_me), on(&ledger::note)};
     return table;
   }
 
   seq_t last_ = 0;
   std::uint64_t wakes_ = 0;
+  std::string notes_;
 };
 
 }  // namespace throng::test

@@ -93,10 +93,15 @@ struct world {
   }
   void carry_out(peer& self, slot_gates::drain& step) {
     self.later.push_back([this, &self, slot = step.slot] {
-      handle_mailbox(self, slot);
+      handle_some(self, slot);
       running.erase({slot.value, self.index});
+      std::vector<std::unique_ptr<slot_item>> unread;
+      for (const auto& item : std::exchange(self.mailbox[slot.value], {})) {
+        unread.push_back(std::make_unique<numbered_item>(item));
+        unread.back()->hops = 0;
+      }
       slot_gates::steps todo;
-      self.gates.drained(slot, todo);
+      self.gates.drained(slot, std::move(unread), todo);
       carry_out(self, std::move(todo));
     });
   }
@@ -138,8 +143,17 @@ struct world {
   }
 
   /// The SLOT handles what it has; the store refuses what an owner of old still writes.
-  void handle_mailbox(peer& self, slot_id slot) {
-    for (const auto& item : std::exchange(self.mailbox[slot.value], {})) {
+  void handle_mailbox(peer& self, slot_id slot) { handle(self, slot, std::exchange(self.mailbox[slot.value], {})); }
+  /// As many as it gets to before it is told to stop.
+  void handle_some(peer& self, slot_id slot) {
+    auto& mailbox = self.mailbox[slot.value];
+    const auto middle = mailbox.begin() + static_cast<std::ptrdiff_t>(random() % (mailbox.size() + 1));
+    std::vector<numbered_item> begun(mailbox.begin(), middle);
+    mailbox.erase(mailbox.begin(), middle);
+    handle(self, slot, begun);
+  }
+  void handle(peer& self, slot_id slot, const std::vector<numbered_item>& items) {
+    for (const auto& item : items) {
       if (self.gates.epoch_of(slot) < fences[slot.value] && !running.contains({slot.value, self.index})) continue;
       auto& last = handled[{slot.value, item.sender}];
       if (has_no_deaths)
