@@ -183,6 +183,7 @@ class entity_actor final : public caf::event_based_actor {
       stash_.push_back(std::move(message));  // bounded: the SLOT counts it as mailbox
   }
   void handle(std::function<void()>& job) {
+    const timed_work timed(services().loads, context_.key());
     guarded([&] { job(); });
     job = nullptr;  // with all it holds, before it stops counting
     context_.cell().waiting.fetch_sub(1);
@@ -214,6 +215,7 @@ class entity_actor final : public caf::event_based_actor {
   }
 
   void receive(std::shared_ptr<const envelope> message) {
+    const timed_work timed(services().loads, context_.key());
     if (is_for_the_next(*message)) {
       left().unread.push_back(std::move(message));
     } else {

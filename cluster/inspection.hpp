@@ -72,6 +72,7 @@ class inspection {
     std::optional<entity_key> key;
     bool only_troubled = false;  // crashed before, or quarantined
     std::size_t count_max = 1000;
+    std::optional<slot_id> slot{};
   };
   virtual void entities(filter which, std::function<void(std::vector<entity_view>)> done) = 0;
   virtual void slots(std::function<void(std::vector<slot_view>)> done) = 0;

@@ -72,6 +72,7 @@ class live_node final : public node, private inspection {
         is_simulated_(with.is_simulated) {
     caf::logger::set_current_actor_system(nullptr);  // as borrowed_logger: another thread may stop the node
     services_.door = &region_;
+    services_.loads.times_work = !is_simulated_;
     if (with.table) region_.own_everything(*with.table);
     for (auto& [kind, factory] : placed) services_.factories[static_cast<std::size_t>(kind)] = std::move(factory);
     if (!is_simulated_) ticker_ = std::thread([this] { keep_ticking(); });
@@ -88,6 +89,8 @@ class live_node final : public node, private inspection {
     const auto state = region_.read_state();
     return {state.table_version, state.open_slots, state.moving_slots, state.held_items};
   }
+
+  load_counters& loads() override { return services_.loads; }
 
   void stop() override {
     if (!system_) return;
@@ -144,6 +147,12 @@ class live_node final : public node, private inspection {
     if (which.key) {
       if (services_.is_stopping.load()) return done({});
       slots_.send(slot_of(*which.key), {slot_list{which, surely<std::vector<entity_view>>(std::move(done), {})}});
+      return;
+    }
+    if (which.slot) {
+      auto* shell = services_.is_stopping.load() ? nullptr : slots_.find(*which.slot);
+      if (!shell) return done({});
+      caf::anon_send(shell->actor, slot_input{slot_list{which, surely<std::vector<entity_view>>(std::move(done), {})}});
       return;
     }
     auto trimmed = [limit = which.count_max, done = std::move(done)](std::vector<entity_view> all) {

@@ -55,6 +55,8 @@ class node {
     std::size_t held_items = 0;
   };
   virtual placement placed() const = 0;
+  /// What its slots have cost so far.
+  virtual load_counters& loads() = 0;
 
   /// Answers what waits with errc::stopping, ends all actors, and returns when they are gone. The commit queue must
   /// still run: what entities have submitted is committed by it.

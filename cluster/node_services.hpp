@@ -10,6 +10,7 @@
 
 #include "cluster/clock.hpp"
 #include "cluster/entity.hpp"
+#include "cluster/load/load_counters.hpp"
 #include "cluster/message_trace.hpp"
 #include "cluster/pending_asks.hpp"
 #include "cluster/recent_log.hpp"
@@ -26,6 +27,7 @@ struct node_options {
   std::uint32_t slot_mailbox_max = 50'000;             // envelopes; then errc::overloaded
   std::chrono::milliseconds passivate_after{300'000};  // of silence
   std::size_t active_max = 200'000;                    // entities; past it the idle ones go after a second already
+  std::uint32_t hot_mailbox = 1'000;                   // envelopes; then its slot counts as crowded
   restart_limits restarts;
   std::chrono::milliseconds quarantine{60'000};  // then the entity gets another chance
   std::size_t passages_max = 16'384;             // kept for the shell; 150 bytes each
@@ -77,6 +79,7 @@ struct node_services {
   node_counters counters{};
   message_trace trace{};
   recent_log<passage> passages{options.passages_max};
+  load_counters loads{};
 
   /// Any thread; for how long an entity may be silent: not long, while there are too many.
   bool has_too_many() const { return counters.live() > options.active_max; }

@@ -86,6 +86,7 @@ class slot_actor final : public caf::event_based_actor {
   }
 
   void receive(std::shared_ptr<const envelope>& message) {
+    services_.loads.count(shell_.slot);
     if (services_.trace.is_on())
       services_.trace.record(*message, shell_.mailbox.load(), services_.clock.now(), services_.clock.wall());
     if (is_shutting_down_) return refuse(*message, {errc::stopping, {}});
@@ -95,6 +96,8 @@ class slot_actor final : public caf::event_based_actor {
     if (entity.past) entity.past->is_quarantined = false;
     if (!entity.actor && !entity.next) activate(message->to, entity);
     const auto waiting = entity.next ? entity.next->held.size() : entity.cell->mailbox.load();
+    if (waiting >= services_.options.hot_mailbox)
+      services_.loads[shell_.slot].is_crowded.store(true, std::memory_order_relaxed);
     if (waiting >= services_.options.entity_mailbox_max) {
       services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
       return refuse(*message, {errc::overloaded, "the mailbox of " + to_text(message->to) + " is full"});
@@ -113,6 +116,7 @@ class slot_actor final : public caf::event_based_actor {
                               static_cast<std::uint32_t>(subscribers.size())});
     for (const auto& each : subscribers) {
       services_.counters.publications.fetch_add(1, std::memory_order_relaxed);
+      services_.loads.count(shell_.slot);
       if (each.node != services_.self)
         services_.door->publish_to(each.node, event);
       else if (services_.sink)

@@ -40,9 +40,12 @@ std::vector<fence> slot_table::fences_of(node_index node) const {
   return fences;
 }
 
-slot_table slot_table::after(std::span<const slot_move> moves) const {
+slot_table slot_table::after(std::span<const slot_move> moves) const { return after(moves, mark_); }
+
+slot_table slot_table::after(std::span<const slot_move> moves, change_mark mark) const {
   auto next = *this;
   ++next.version_;
+  next.mark_ = mark;
   for (const auto& each : moves) {
     auto& place = next.owners_[each.slot.value];
     THRONG_ASSERT(place.node == each.from);
@@ -62,6 +65,8 @@ std::vector<slot_move> slot_table::moves_to(const slot_table& next) const {
 std::string slot_table::encode() const {
   SlotTable message;
   message.set_version(version_);
+  message.set_change(mark_.change);
+  message.set_change_steps(mark_.steps);
   for (const auto& each : owners_) {
     message.add_nodes(each.node.value);
     message.add_epochs(each.epoch);
@@ -79,6 +84,7 @@ result<slot_table> slot_table::decode(std::string_view bytes) {
       return error{errc::invalid_arguments, "a slot table of " + std::to_string(count) + " slots"};
   slot_table table;
   table.version_ = message.version();
+  table.mark_ = {message.change(), message.change_steps()};
   for (int slot = 0; slot < int{slot_count}; ++slot) {
     for (auto node : {message.nodes(slot), message.previous(slot)})
       if (node > UINT16_MAX) return error{errc::invalid_arguments, "node " + std::to_string(node) + " can't be"};

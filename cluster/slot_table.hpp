@@ -32,7 +32,16 @@ class slot_table {
     friend bool operator==(const owner&, const owner&) = default;
   };
 
+  /// How far the last change by hand has come that was begun. In the table, so that one write says both what moves
+  /// and that it needn't be moved again.
+  struct change_mark {
+    std::uint64_t change = 0;  // 0: there was none
+    std::uint32_t steps = 0;   // of its moves, that have been done or passed over
+    friend bool operator==(const change_mark&, const change_mark&) = default;
+  };
+
   std::uint64_t version() const noexcept { return version_; }
+  const change_mark& mark() const noexcept { return mark_; }
   owner owner_of(slot_id slot) const noexcept { return owners_[slot.value]; }
   std::size_t owned_by(node_index node) const;
 
@@ -43,6 +52,7 @@ class slot_table {
   /// The next version: each moved slot has its new owner, one epoch above. Epochs never fall, so undoing a move is
   /// another move. REQUIRES: every `from` is the owner.
   slot_table after(std::span<const slot_move> moves) const;
+  slot_table after(std::span<const slot_move> moves, change_mark mark) const;
   /// The slots whose owner differs, as the moves from this table to `next`.
   std::vector<slot_move> moves_to(const slot_table& next) const;
 
@@ -58,6 +68,7 @@ class slot_table {
 
  private:
   std::uint64_t version_ = 0;
+  change_mark mark_;
   std::array<owner, slot_count> owners_{};
 };
 

@@ -91,9 +91,14 @@ struct configuration {
   struct cluster_t {
     std::string name = "throng";
     std::size_t nodes_min = 1;
-    std::size_t weight = 100;
-    std::string address;      // what others are told to come to; empty: listen.node
-    std::string certificate;  // PEM files; all empty: links aren't encrypted, which loopback only allows
+    std::size_t weight = 0;             // 0: 100 for each core
+    duration load_period{5'000};        // between two reports of what the slots cost
+    duration balance_patience{15'000};  // that an imbalance must last
+    duration balance_pause{60'000};     // between two rounds of balancing
+    std::size_t hot_rate = 1'000;       // messages a second
+    std::size_t hot_mailbox = 1'000;    // messages that wait
+    std::string address;                // what others are told to come to; empty: listen.node
+    std::string certificate;            // PEM files; all empty: links aren't encrypted, which loopback only allows
     std::string key;
     std::string authority;
     bool encrypts() const { return !certificate.empty(); }

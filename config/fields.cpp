@@ -96,7 +96,12 @@ std::vector<field> fields(configuration& c) {
 
     text("cluster.name", c.cluster.name, 1, 64, "Nodes of another name are refused, should one find its way here."),
     count("cluster.nodes_min", c.cluster.nodes_min, 1, 1'000, "How many nodes must be there before a new cluster serves. More: the first ones needn't give away most of what they have just got. Later starts don't wait."),
-    count("cluster.weight", c.cluster.weight, 1, 1'000'000, "This node's share of the load, compared with that of the others."),
+    count("cluster.weight", c.cluster.weight, 0, 1'000'000, "This node's share of the load, compared with that of the others; 0: 100 for each core."),
+    time("cluster.load_period", c.cluster.load_period, 100ms, 10min, "How often a node tells the others what its slots cost, if that has changed much. Less: the balancer sees better, for more writes to Consul of about 1 KB each."),
+    time("cluster.balance_patience", c.cluster.balance_patience, 0ms, 1h, "How long load must be unevenly spread before anything is moved for it. Less: quicker, and more moves for what would have passed."),
+    time("cluster.balance_pause", c.cluster.balance_pause, 0ms, 24h, "The least time between two rounds of balancing; what has moved for its load stays for five of them. Less: more moves."),
+    count("cluster.hot_rate", c.cluster.hot_rate, 1, 1'000'000, "Messages a second from which one entity is hot, and goes to a quieter node if that makes it better."),
+    count("cluster.hot_mailbox", c.cluster.hot_mailbox, 1, 1'000'000, "Messages waiting for one entity from which it is hot."),
     text("cluster.address", c.cluster.address, 0, 256, "What other nodes are told to come to, as HOST:PORT, if that isn't listen.node itself: the outside of a container, a relay. Empty: listen.node."),
     text("cluster.certificate", c.cluster.certificate, 0, path_chars_max, "PEM file with the certificate chain that this node shows to other nodes. Empty: links aren't encrypted, which is for one machine only."),
     text("cluster.key", c.cluster.key, 0, path_chars_max, "PEM file with its private key; goes with cluster.certificate."),

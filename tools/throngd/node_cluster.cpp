@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/throngd/node_cluster.hpp"
 
+#include <algorithm>
 #include <thread>
 
 #include "cluster/consul_topology.hpp"
@@ -13,6 +14,12 @@ namespace throng {
 namespace {
 
 constexpr std::chrono::milliseconds look_again{250};
+constexpr std::uint32_t weight_of_core = 100;
+
+std::uint32_t weight_of(const configuration& settings) {
+  if (settings.cluster.weight > 0) return static_cast<std::uint32_t>(settings.cluster.weight);
+  return weight_of_core * std::max(1u, std::thread::hardware_concurrency());
+}
 
 }  // namespace
 
@@ -70,7 +77,7 @@ void node_cluster::join(node& here, node_storage& storage, const addresses& wher
   self_.client_url = where.client_url;
   self_.admin_address = where.admin;
   cluster_agent::options how;
-  how.weight = static_cast<std::uint32_t>(settings_.cluster.weight);
+  how.weight = weight_of(settings_);
   how.coordination.members_min = settings_.cluster.nodes_min;
   agent_ = std::make_unique<cluster_agent>(
       cluster_agent::parts{self_, *topology_, *links_, here, system_time(),

@@ -9,6 +9,7 @@ node_options node_options_of(const configuration& settings) {
   options.entity_mailbox_max = static_cast<std::uint32_t>(settings.entities.mailbox_max);
   options.slot_mailbox_max = static_cast<std::uint32_t>(settings.entities.mailbox_max * 5);
   options.passivate_after = settings.entities.passivate_after;
+  options.hot_mailbox = static_cast<std::uint32_t>(settings.cluster.hot_mailbox);
   options.active_max = settings.entities.active_max;
   options.restarts = {static_cast<std::uint32_t>(settings.entities.restarts_max), settings.entities.restart_period};
   options.quarantine = settings.entities.quarantine;
