@@ -25,7 +25,7 @@ constexpr std::array<rule_entry, rule_count> all_rules{{
     {"delivery", "what is committed reaches every member who stays connected or resumes", &check_delivery},
     {"members", "nothing is told to who isn't a member", &check_members},
     {"presence", "what watchers see of others becomes the truth", &check_presence},
-    {"calm", "where nothing but planned moves goes on, each call is answered", &check_calm},
+    {"calm", "while nothing but planned moves and drains of others goes on, each call is answered", &check_calm},
 }};
 
 }  // namespace

@@ -44,6 +44,7 @@ std::string call_text(const history& log, const history_event& e) {
   const bool is_about_others = e.what == happening::invite || e.what == happening::kick;
   if (is_about_others) add(line, "of ", to_text(e.user));
   if (e.socket) add(line, "over socket ", std::to_string(e.socket.value));
+  if (e.stream) add(line, "at ", log.name(e.stream));
   add(line, "", log.name(e.detail));
   return line;
 }

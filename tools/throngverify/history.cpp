@@ -98,6 +98,7 @@ void recorder::add_call(const call& of, verify::phase phase, message_ts ts, std:
           .channel = of.channel,
           .user = of.user ? of.user : written_.user_of(of.client),
           .socket = of.over,
+          .stream = of.over ? socket_of(of.over).node : intern(of.node),
           .detail = intern(error)});
 }
 
@@ -108,18 +109,21 @@ void recorder::unknown(const call& of, std::string_view why) { add_call(of, phas
 
 // -- sockets
 
+const recorder::socket_owner& recorder::socket_of(socket_index socket) const {
+  return sockets_[socket.value < sockets_.size() ? socket.value : 0];
+}
+
 history_event recorder::of_socket(happening what, socket_index socket) const {
-  const auto client = socket.value < sockets_.size() ? sockets_[socket.value] : client_index();
-  return {.what = what, .client = client, .socket = socket};
+  return {.what = what, .client = socket_of(socket).client, .socket = socket};
 }
 
 socket_index recorder::socket_opened(client_index client, std::string_view node, socket_index previous) {
   const std::lock_guard lock(mutex_);
-  sockets_.push_back(client);
+  sockets_.push_back({client, intern(node)});
   const socket_index socket{static_cast<std::uint32_t>(sockets_.size() - 1)};
   auto event = of_socket(happening::socket_opened, socket);
   event.flag = static_cast<bool>(previous);
-  event.detail = intern(node);
+  event.detail = sockets_.back().node;
   event.other = previous.value;
   append(event);
   return socket;

@@ -53,7 +53,7 @@ enum class happening : std::uint8_t {
   // What the run began with.
   channel_made,  // channel, flag: it is private
   member_added,  // channel, user: member before the first call
-  // Calls: phase says whether it begins or how it ended. detail: the error.
+  // Calls: phase says whether it begins or how it ended. detail: the error; stream: the node that was asked.
   post,    // channel, op; ts when acknowledged; socket if over RTM; flag: with a client_msg_id
   edit,    // channel, op, ts: of the message
   remove,  // channel, op, ts: of the message
@@ -161,6 +161,7 @@ struct call {
   user_id user{};                  // invite, kick: whom; else the client's own
   socket_index over{};             // a post over RTM
   bool has_client_msg_id = false;  // a post with to_text(op) as its client_msg_id
+  std::string_view node{};         // that is asked, if it isn't over RTM; as socket_opened() names it
 };
 
 /// An event frame, as far as the checker wants to know.
@@ -232,6 +233,11 @@ class recorder {
   void add_call(const call& of, verify::phase phase, message_ts ts, std::string_view error);
   void append(history_event event);  // under the lock
   history_event of_socket(happening what, socket_index socket) const;
+  struct socket_owner {
+    client_index client{};
+    name_index node{};
+  };
+  const socket_owner& socket_of(socket_index socket) const;
 
   const recorder_options options_;
   const std::chrono::steady_clock::time_point begin_;
@@ -239,7 +245,7 @@ class recorder {
   mutable std::mutex mutex_;
   history written_;
   std::unordered_map<std::string, name_index> names_;
-  std::vector<client_index> sockets_{{}};  // whose
+  std::vector<socket_owner> sockets_{{}};  // by socket_index
   std::uint32_t reads_ = 0, faults_ = 0;
 };
 

@@ -242,3 +242,19 @@ TEST_CASE("calm: planned moves excuse no call without an answer, a kill and its 
     CHECK(violated(run.judge()) == each.expected);
   }
 }
+
+TEST_CASE("calm: that a node drains is seen by who talks to it, and by nobody else") {
+  struct {
+    const char *target, *node;
+    const char* expected;
+  } const cases[] = {{"n1", "n1", ""}, {"n1", "n2", "calm"}, {"n1", "", ""}, {"all, one after the other", "n2", ""}};
+  for (const auto& each : cases) {
+    handmade run;  // its sockets are at n1
+    run.log.fault_begun("drain", each.target);
+    auto post = run.make_call(happening::post, run.ann);
+    post.node = each.node;
+    run.log.invoked(post);
+    run.log.unknown(post, "timeout");
+    CHECK(violated(run.judge()) == each.expected);
+  }
+}
