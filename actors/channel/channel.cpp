@@ -2,10 +2,26 @@
 #include "actors/channel/channel.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include "storage/model/assert.hpp"
+#include "storage/model/sabotage.hpp"
 
 namespace throng {
+
+namespace {
+
+/// As a cache that writes behind: a while after everybody was told. Only for sabotage::acks_before_commit.
+[[maybe_unused]] task<> commit_behind(entity_context& self, std::vector<write_op> ops) {
+  std::function<result<>(store_reader&)> linger = [](store_reader&) -> result<> {
+    std::this_thread::sleep_for(std::chrono::milliseconds(40));  // a reader's thread
+    return done;
+  };
+  auto lingered = co_await self.read(std::move(linger));
+  if (lingered) lingered = co_await self.commit(std::move(ops));
+}
+
+}  // namespace
 
 channel::channel(entity_context& self, const channel_options& options)
     : entity(self),
@@ -83,9 +99,13 @@ task<result<>> channel::commit_change(channel_change change, std::uint64_t skip_
   if (failure_) co_return *failure_;
   auto number = ++changes_begun_;
   auto ops = change.take_ops();
-  auto outcome = co_await await_callback<result<>>(self().mailbox(), [&](std::function<void(result<>)> done) {
-    self().commit_raw(std::move(ops), std::move(done));
-  });
+  result<> outcome = done;
+  if constexpr (sabotage::acks_before_commit)
+    spawn(commit_behind(self(), std::move(ops)));
+  else
+    outcome = co_await await_callback<result<>>(self().mailbox(), [&](std::function<void(result<>)> done) {
+      self().commit_raw(std::move(ops), std::move(done));
+    });
   if (!outcome) {
     if (!failure_) failure_ = outcome.failure();
     tell_settled(outcome);

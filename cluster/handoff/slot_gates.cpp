@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/model/assert.hpp"
+#include "storage/model/sabotage.hpp"
 
 namespace throng {
 
@@ -108,6 +109,8 @@ void slot_gates::forward(slot_id slot, const gate& at, held what, steps& todo) {
     todo.push_back(deliver{slot, std::move(item)});
     return;
   }
+  if constexpr (sabotage::drops_forwarded)
+    if (item->came_from != self_) return;
   ++item->hops;
   item->table_version = version_;
   todo.push_back(send{at.lane, slot, std::move(item)});
@@ -192,6 +195,7 @@ void slot_gates::drained(slot_id slot, std::vector<std::unique_ptr<slot_item>> u
   auto& at = gates_[slot.value];
   THRONG_ASSERT(at.now && at.now->is_draining);
   at.now->is_draining = false;
+  if constexpr (sabotage::drops_forwarded) unread.clear();
   held_items_ += unread.size();
   for (; !unread.empty(); unread.pop_back()) {  // no question of room: a mailbox has held them
     held_bytes_ += unread.back()->bytes();

@@ -76,7 +76,8 @@ class position_rule {
   /// She left the channel there, as far as anybody saw it; or where is not known.
   bool has_been_away(const history_event& e, const place& last) const {
     const auto user = facts_.socket(e.socket).user;
-    if (!e.channel || !facts_.may_have_left(e.channel, user, e.at_ns)) return false;
+    const auto channel = parse_id<channel_id>(facts_.log.name(e.stream));
+    if (!channel || !facts_.may_have_left(*channel, user, e.at_ns)) return false;
     const auto& seen = facts_.streams.at(e.stream.value);
     bool was_seen = false;
     for (auto at = std::ranges::lower_bound(seen, last.seq, {}, &sighting::seq); at != seen.end() && at->seq < e.seq;

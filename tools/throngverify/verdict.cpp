@@ -64,7 +64,7 @@ void print_rule(std::ostream& out, const rule_report& rule) {
   else if (!rule.unproven.empty())
     out << "unproven   " << rule.checked;
   else
-    out << "ok         " << rule.checked;
+    out << (rule.checked != 0 ? "ok         " : "nothing    ") << rule.checked;
   out << " checked: " << promise_of(rule.which) << '\n';
   for (const auto& why : rule.unproven) out << "    not judged: " << why << '\n';
 }
