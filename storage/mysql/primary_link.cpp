@@ -38,7 +38,8 @@ connection& primary_link::get() {
   if (auto now = shards_.current(); now != seen_) {
     seen_ = std::move(now);
     auto* shard = seen_->find(range_);
-    primary_ = shard ? shard->primary : server_address();
+    is_retired_ = !shard && !primary_.empty();
+    if (!is_retired_) primary_ = shard ? shard->primary : server_address();
   }
   if (db_ && server_ == primary_) return *db_;
   db_.reset();
@@ -60,7 +61,8 @@ void primary_link::check(connection& fresh) const {
   auto found = fresh.query("SELECT @@global.read_only, shard FROM shard_guard WHERE id = 0");
   if (!found.next()) throw failure(no_server, "it holds no shard");
   if (found.flag()) throw failure(read_only, "it is read-only, so it isn't the primary yet, or no longer");
-  if (auto shard = found.bytes(); shard != name_) throw failure(no_server, "it holds the shard " + shard);
+  auto shard = found.bytes();
+  if (shard != name_ && !(is_retired_ && shard.empty())) throw failure(no_server, "it holds the shard " + shard);
 }
 
 void primary_link::wait(clock::time_point deadline) {

@@ -31,8 +31,10 @@ class primary_link {
   primary_link(const shard_directory& shards, key_range range, connect_options options,
                std::shared_ptr<shard_health> health);
 
-  /// The connection that is open, unless the directory names another server by now; else a new one. Throws failure: of
-  /// connecting, or with the codes of a lost connection (there is no primary) or of a read-only server.
+  /// The connection that is open, unless the directory names another server by now; else a new one. A shard that the
+  /// directory knows no more (a reshard is complete) stays where it was last: what was begun there can be looked up.
+  /// Throws failure: of connecting, or with the codes of a lost connection (there is no primary) or of a read-only
+  /// server.
   connection& get();
   /// Counts the connections that get() has made: what was prepared on an earlier one is gone.
   std::uint64_t generation() const { return generation_; }
@@ -61,7 +63,8 @@ class primary_link {
   std::string name_;
   std::shared_ptr<shard_health> health_;
   shard_directory::map_ptr seen_;
-  server_address primary_;  // as `seen_` has it
+  server_address primary_;   // as `seen_` has it
+  bool is_retired_ = false;  // `seen_` doesn't have it any more
   std::unique_ptr<connection> db_;
   server_address server_;  // of db_
   std::uint64_t generation_ = 0;

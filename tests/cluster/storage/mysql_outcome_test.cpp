@@ -99,6 +99,38 @@ TEST_CASE("mysql: an outcome that isn't known is asked for until there is a prim
   check_all_there(*rows, 1);
 }
 
+TEST_CASE("mysql: an outcome that isn't known when a reshard retires the shard is asked for where it was") {
+  cutting_proxy proxy(shared_mariadb::server().port());
+  mysql_harness at;
+  at.directory = make_fixed_shard_directory(shard_map::single(proxy.address()));
+  auto rows = at.open();
+  proxy.hold_commits(true);
+  proxy.cut_next(cut::after_commit_answer);
+  auto answer = std::async(std::launch::async, [&] {
+    std::vector units{post_unit(1)};
+    return rows->commit(units);
+  });
+  REQUIRE(comes_true([&] { return proxy.held_commits() == 1; }));
+  std::vector<shard_record> halves(2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    halves[i].range = parse_key_range(i == 0 ? "-80" : "80-").value();
+    halves[i].primary = shared_mariadb::server().address();
+    halves[i].servers = {halves[i].primary};
+  }
+  at.directory->set(shard_map::make(halves, {}, 2).value());
+  proxy.hold_commits(false);
+  auto outcomes = answer.get();
+  REQUIRE(outcomes.ok());
+  CHECK(outcomes->at(0).ok());
+  auto admin = shared_mariadb::server().connect_as_root();
+  CHECK(admin.number("SELECT COUNT(*) FROM " + at.database + ".messages") == 1);
+  // As `complete` leaves it.
+  admin.run("UPDATE " + at.database + ".shard_guard SET state=1, shard='', generation=generation+1");
+  std::vector units{post_unit(2)};
+  auto later = rows->commit(units);
+  CHECK(later.code() == errc::wrong_owner);
+}
+
 TEST_CASE("mysql: connections that are killed at random while batches are committed lose and double nothing") {
   mysql_harness at;
   auto rows = at.open();
