@@ -109,8 +109,6 @@ void slot_gates::forward(slot_id slot, const gate& at, held what, steps& todo) {
     todo.push_back(deliver{slot, std::move(item)});
     return;
   }
-  if constexpr (sabotage::drops_forwarded)
-    if (item->came_from != self_) return;
   ++item->hops;
   item->table_version = version_;
   todo.push_back(send{at.lane, slot, std::move(item)});
@@ -195,7 +193,6 @@ void slot_gates::drained(slot_id slot, std::vector<std::unique_ptr<slot_item>> u
   auto& at = gates_[slot.value];
   THRONG_ASSERT(at.now && at.now->is_draining);
   at.now->is_draining = false;
-  if constexpr (sabotage::drops_forwarded) unread.clear();
   held_items_ += unread.size();
   for (; !unread.empty(); unread.pop_back()) {  // no question of room: a mailbox has held them
     held_bytes_ += unread.back()->bytes();
@@ -284,6 +281,7 @@ void slot_gates::go_on(slot_id slot, gate& at, steps& todo) {
     at.now->arrived.pop_front();
     --held_items_;
     held_bytes_ -= item->bytes();
+    if constexpr (sabotage::drops_what_waited) continue;
     todo.push_back(deliver{slot, std::move(item)});
   }
   while (at.now && !at.now->items.empty()) {
@@ -293,6 +291,8 @@ void slot_gates::go_on(slot_id slot, gate& at, steps& todo) {
     if (auto* item = std::get_if<std::unique_ptr<slot_item>>(&first)) held_bytes_ -= (*item)->bytes();
     auto what = std::move(first);
     at.now->items.pop_front();
+    if constexpr (sabotage::drops_what_waited)
+      if (std::holds_alternative<std::unique_ptr<slot_item>>(what)) continue;
     forward(slot, at, std::move(what), todo);
   }
   if (at.now && at.now->is_empty()) at.now = nullptr;

@@ -19,7 +19,7 @@ constexpr kind here = kind::THRONG_SABOTAGE;
 constexpr bool acks_before_commit = here == kind::ack_before_commit;
 /// The store commits whatever the epoch of the write is.
 constexpr bool ignores_fences = here == kind::no_fence;
-/// What comes to a node that isn't the slot's owner any more gets lost instead of being led on.
-constexpr bool drops_forwarded = here == kind::drop_forwarded;
+/// What comes while its slot changes hands, and has to wait or to be led on, gets lost.
+constexpr bool drops_what_waited = here == kind::drop_forwarded;
 
 }  // namespace throng::sabotage
