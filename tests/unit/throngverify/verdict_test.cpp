@@ -7,6 +7,7 @@
 
 #include "storage/json/json.hpp"
 #include "tests/unit/throngverify/handmade.hpp"
+#include "tools/throngverify/evidence.hpp"
 #include "tools/throngverify/history_file.hpp"
 
 using namespace throng;
@@ -70,6 +71,14 @@ TEST_CASE("verdict: what was found beside the rules is a violation too") {
   const auto document = parse_json(json);
   REQUIRE(document);
   CHECK(document->root().find("verdict").as_string() == "violation");
+}
+
+TEST_CASE("verdict: each event of a history has a line that says what it is") {
+  const auto run = busy_run();
+  for (std::size_t at = 0; at < run.events.size(); ++at) {
+    const auto line = line_of(run, at);
+    CHECK_MESSAGE(line.find(" s  ") + 6 < line.size(), line);
+  }
 }
 
 TEST_CASE("verdict: unproven is not ok") {
