@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "tools/common/unique_fd.hpp"
-#include "tools/throngbench/websocket_frames.hpp"
+#include "tools/common/websocket_frames.hpp"
 
 namespace throng {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/throngbench/api_client.hpp"
+#include "tools/common/api_client.hpp"
 
 namespace throng {
 

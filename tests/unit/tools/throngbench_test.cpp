@@ -5,7 +5,7 @@
 #include "tools/throngbench/delivery_check.hpp"
 #include "tools/throngbench/latency_histogram.hpp"
 #include "tools/throngbench/report.hpp"
-#include "tools/throngbench/websocket_frames.hpp"
+#include "tools/common/websocket_frames.hpp"
 
 using namespace throng;
 

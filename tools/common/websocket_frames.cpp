@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/throngbench/websocket_frames.hpp"
+#include "tools/common/websocket_frames.hpp"
 
 namespace throng {
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/throngbench/api_client.hpp"
-
-#include <cctype>
+#include "tools/common/api_client.hpp"
 
 #include "storage/json/json.hpp"
-#include "tools/throngbench/websocket_frames.hpp"
+#include "tools/common/form_text.hpp"
+#include "tools/common/websocket_frames.hpp"
 
 namespace throng {
 
@@ -15,31 +14,11 @@ constexpr std::size_t sockets_per_source = 8'000;
 
 error trouble(std::string sentence) { return {errc::service_unavailable, std::move(sentence)}; }
 
-void append_form(std::string& out, std::string_view text) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) || c == '-' || c == '_' || c == '.') {
-      out += c;
-    } else {
-      out += '%';
-      out += digits[byte >> 4];
-      out += digits[byte & 15];
-    }
-  }
-}
-
 }  // namespace
 
 result<std::string> api_client::call(std::string_view method, std::string_view token, arguments given) {
-  std::string body;
-  for (const auto& [name, value] : given) {
-    if (!body.empty()) body += '&';
-    append_form(body, name);
-    body += '=';
-    append_form(body, value);
-  }
-  auto answer = http_.request("POST", "/api/" + std::string(method), token, "application/x-www-form-urlencoded", body);
+  auto answer = http_.request("POST", "/api/" + std::string(method), token, "application/x-www-form-urlencoded",
+                              form_text(given));
   if (!answer) return answer.failure();
   const auto document = parse_json(answer->body, {.bytes_max = http_client::answer_bytes_max, .values_max = 1'000'000});
   if (document && document->root().find("ok").as_bool().value_or(false)) return std::move(answer->body);
