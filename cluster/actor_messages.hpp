@@ -33,6 +33,7 @@ struct entity_cell {
   std::atomic<std::uint64_t> messages{0};
   std::atomic<bool> stays_active{false};
   std::atomic<bool> is_loading{true};
+  std::atomic<bool> hears_of_lost_nodes{false};
   std::atomic<bool> has_ended{false};
   std::atomic<bool> reports_idle{false};  // the SLOT waits until mailbox and waiting are zero
   /// It is being moved, so what it hasn't begun is for the next owner. With its slot: but for what comes from within
@@ -52,11 +53,17 @@ struct entity_quit {
   bool is_reported = false;  // the SLOT waits for its end
   bool hands_over = false;   // REQUIRES: nothing is under way
 };
+struct entity_node_lost {
+  node_index node;
+  std::uint64_t incarnation = 0;
+};
 struct entity_look {
   std::function<void(result<message_ptr>)> done;
 };
 struct entity_input {
-  std::variant<std::shared_ptr<const envelope>, std::function<void()>, entity_wake, entity_quit, entity_look> what;
+  std::variant<std::shared_ptr<const envelope>, std::function<void()>, entity_wake, entity_node_lost, entity_quit,
+               entity_look>
+      what;
 };
 
 // -- to a SLOT
@@ -121,11 +128,16 @@ struct slot_take_out {
 struct slot_bring_in {
   std::vector<entity_handover> entities;
 };
+/// A member is gone for good.
+struct slot_node_lost {
+  node_index node;
+  std::uint64_t incarnation = 0;
+};
 struct slot_shutdown {};
 struct slot_input {
   std::variant<std::shared_ptr<const envelope>, publication_ptr, slot_subscription, slot_wake, slot_entity_ended,
                slot_entity_settled, slot_entity_idle, slot_tick, slot_list, slot_describe, slot_look, slot_end,
-               slot_drain, slot_take_out, slot_bring_in, slot_shutdown>
+               slot_drain, slot_take_out, slot_bring_in, slot_node_lost, slot_shutdown>
       what;
 };
 

@@ -61,6 +61,10 @@ class entity_context {
   virtual void wake_after(duration delay) = 0;
   /// Keeps the entity in memory though nobody talks to it, or lets it go again (the default).
   virtual void stay_active(bool stay) = 0;
+  /// From now on node_lost() is called, or not any more (the default).
+  virtual void hear_of_lost_nodes(bool wants) = 0;
+  /// When this node took the key's slot over from another; the beginning of time if it never did.
+  virtual steady_time taken_over() const = 0;
 
   // -- the same as awaitables
   // ------------------------------------------------------------------------------------------
@@ -86,6 +90,9 @@ class entity {
   /// REQUIRES: load() has succeeded.
   virtual void receive(std::shared_ptr<const envelope> message) = 0;
   virtual void wake() {}
+  /// A member is gone for good: it died, left, or was expelled. What it had told may be forgotten. Said once by this
+  /// node, so an entity that was not in memory then doesn't hear it.
+  virtual void node_lost(node_index, std::uint64_t incarnation) { (void)incarnation; }
   /// What the shell prints.
   virtual message_ptr snapshot() const = 0;
 

@@ -118,6 +118,8 @@ class live_context final : public entity_context {
   void publish(publication_ptr event) override { caf::anon_send(slot_, slot_input{std::move(event)}); }
   void wake_after(duration delay) override { caf::anon_send(slot_, slot_input{slot_wake{key(), now() + delay}}); }
   void stay_active(bool stay) override { cell().stays_active.store(stay); }
+  void hear_of_lost_nodes(bool wants) override { cell().hears_of_lost_nodes.store(wants); }
+  steady_time taken_over() const override { return services_.door->taken_over(slot_of(key())); }
 
   // -- the actor's
   // ----------------------------------------------------------------------------------------------------------
@@ -198,6 +200,14 @@ class entity_actor final : public caf::event_based_actor {
     context_.cell().mailbox.fetch_sub(1);
     context_.report_idle();
   }
+  void handle(entity_node_lost& gone) {
+    if (is_loaded_)
+      node_lost(gone);
+    else
+      lost_meanwhile_.push_back(gone);
+    context_.cell().mailbox.fetch_sub(1);
+    context_.report_idle();
+  }
   void handle(entity_quit& command) {
     if (command.hands_over) guarded([this] { hand_over(); });
     is_reported_ = command.is_reported;
@@ -211,6 +221,12 @@ class entity_actor final : public caf::event_based_actor {
   void wake() {
     guarded([this] {
       if (!has_ended_) entity_->wake();
+    });
+  }
+
+  void node_lost(const entity_node_lost& gone) {
+    guarded([&] {
+      if (!has_ended_) entity_->node_lost(gone.node, gone.incarnation);
     });
   }
 
@@ -300,6 +316,7 @@ class entity_actor final : public caf::event_based_actor {
     }
     is_loaded_ = true;
     context_.cell().is_loading.store(false);
+    for (const auto& gone : std::exchange(lost_meanwhile_, {})) node_lost(gone);
     if (std::exchange(is_wake_due_, false)) wake();
     for (auto& each : waiting) receive(std::move(each));
   }
@@ -338,8 +355,9 @@ class entity_actor final : public caf::event_based_actor {
   live_context context_;
   std::unique_ptr<entity> entity_;
   std::vector<std::shared_ptr<const envelope>> stash_;
-  std::string handed_;                    // until it is loaded
-  std::shared_ptr<entity_remains> left_;  // null: nothing
+  std::string handed_;                            // until it is loaded
+  std::shared_ptr<entity_remains> left_;          // null: nothing
+  std::vector<entity_node_lost> lost_meanwhile_;  // while loading
   bool is_counted_ = false;
   bool is_loaded_ = false;
   bool is_wake_due_ = false;  // it came while loading

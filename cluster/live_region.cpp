@@ -124,7 +124,9 @@ void live_region::ask_from(entity_key from, entity_key to, message_ptr request, 
   letter.message = std::move(request);
   letter.deadline = services_.clock.now() + timeout;
   letter.path = {.origin = services_.self, .asked = wall()};
-  letter.correlation = services_.asks->add(letter.deadline, std::move(done));
+  pending_asks::repetition again;
+  if (between_ && services_.may_repeat && services_.may_repeat(*letter.message)) again = {from, to, letter.message};
+  letter.correlation = services_.asks->add(letter.deadline, std::move(done), std::move(again));
   if (auto why = send(to, letter)) services_.asks->resolve(letter.correlation, std::move(*why));
 }
 
@@ -217,10 +219,12 @@ std::optional<error> live_region::deliver(slot_id slot, slot_item& item) {
 std::optional<error> live_region::post(node_index to, slot_item& item) {
   parcel what;
   if (auto* change = dynamic_cast<subscription_item*>(&item)) {
+    if (change->origin == services_.self && change->correlation != 0) services_.asks->sent(change->correlation, to);
     what = subscription_parcel{change->stream, change->wanted,     change->correlation,
                                change->origin, item.table_version, item.hops};
   } else {
     auto& letter = static_cast<letter_item&>(item);
+    if (letter.origin == services_.self && letter.correlation != 0) services_.asks->sent(letter.correlation, to);
     const auto left =
         letter.deadline == steady_time{} ? milliseconds(0) : std::chrono::ceil<milliseconds>(letter.deadline - now());
     what = letter_parcel{letter.to,         letter.from,        letter.correlation, letter.origin, left,
@@ -272,7 +276,41 @@ void live_region::apply(const slot_table& table, const std::vector<node_identity
         table_version_.store(gates.table_version(), std::memory_order_release);
       },
       true);
+  tell_lost(members);
+  repeat_lost_asks();
   renew_subscriptions(changed);
+  if (moved_ && !changed.empty()) moved_(changed);
+}
+
+/// The SLOTs of this node hear once of each member that is gone.
+void live_region::tell_lost(const std::vector<node_identity>& members) {
+  for (const auto& before : std::exchange(members_, members)) {
+    const bool is_there = std::ranges::any_of(
+        members, [&](const auto& each) { return each.node == before.node && each.incarnation == before.incarnation; });
+    if (is_there) continue;
+    slots_.each([&](slot_shell& shell) {
+      caf::anon_send(shell.actor, slot_input{slot_node_lost{before.node, before.incarnation}});
+    });
+  }
+}
+
+/// To whoever owns their slots now; the gates hold them while nobody does.
+void live_region::repeat_lost_asks() {
+  std::vector<pending_asks::lost_ask> asks;
+  {
+    std::lock_guard lock(lost_mutex_);
+    asks.swap(lost_asks_);
+  }
+  for (auto& each : asks) {
+    letter_item letter;
+    letter.to = each.again.to;
+    letter.from = each.again.from;
+    letter.message = std::move(each.again.request);
+    letter.deadline = each.deadline;
+    letter.path = {.origin = services_.self, .asked = wall()};
+    letter.correlation = each.correlation;
+    if (auto why = send(letter.to, letter)) services_.asks->resolve(letter.correlation, std::move(*why));
+  }
 }
 
 template <class Change>
@@ -401,12 +439,14 @@ void live_region::raise(std::vector<fence> fences) {
     with_gates([&](auto& gates, auto& todo) {
       for (const auto& [guard, outcome] : outcomes) {
         if (outcome) {
+          taken_over_[guard.slot.value].store(now(), std::memory_order_relaxed);
           gates.opened(guard.slot, guard.epoch, todo);
           if (gates.is_open(guard.slot)) epochs_[guard.slot.value].store(gates.epoch_of(guard.slot));
-        } else if (outcome.code() == errc::stale_epoch)
+        } else if (outcome.code() == errc::stale_epoch) {
           gates.fence_refused(guard.slot, guard.epoch);
-        else
+        } else {
           raise_again_.push_back(guard);
+        }
       }
       raise_again_at_ = now() + raise_again_after;
     });
@@ -517,17 +557,27 @@ void live_region::receive(node_index from, released_parcel& in, std::optional<er
   with_gates([&](auto& gates, auto& todo) { gates.released(from, in.slot, todo); });
 }
 
-/// Whoever waits for an answer to what was on its way to a node that is gone, hears so at once.
+/// Whoever waits for an answer from a node that is gone hears so at once, or has its question sent again with the table
+/// that says so.
 void live_region::on_lost(const node_identity& peer, const std::vector<std::string>& parcels) {
   peers_->peer_lost(peer);
+  const error why{errc::unavailable, "node " + peer.name + " is gone"};
+  auto again = services_.asks->lose(peer.node, why);
+  {
+    std::lock_guard lock(lost_mutex_);
+    for (auto& each : again) lost_asks_.push_back(std::move(each));
+  }
+  // What others sent by way of this node, and never got there.
+  const auto tell = [&](node_index origin, std::uint64_t correlation) {
+    if (correlation != 0 && origin != services_.self) answers_->answer(origin, correlation, why);
+  };
   for (const auto& bytes : parcels) {
     auto decoded = decode_parcel(bytes);
     if (!decoded) continue;
-    error why{errc::unavailable, "node " + peer.name + " is gone"};
-    if (auto* letter = std::get_if<letter_parcel>(&decoded->what); letter && letter->correlation != 0)
-      answers_->answer(letter->origin, letter->correlation, std::move(why));
-    else if (auto* change = std::get_if<subscription_parcel>(&decoded->what); change && change->correlation != 0)
-      answers_->answer(change->origin, change->correlation, std::move(why));
+    if (auto* letter = std::get_if<letter_parcel>(&decoded->what))
+      tell(letter->origin, letter->correlation);
+    else if (auto* change = std::get_if<subscription_parcel>(&decoded->what))
+      tell(change->origin, change->correlation);
   }
 }
 

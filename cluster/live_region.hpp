@@ -58,6 +58,7 @@ class live_region final : public region, public entity_door {
   void unsubscribe(entity_key stream) override;
   void on_publication(std::function<void(const publication_ptr&)> sink) override { services_.sink = std::move(sink); }
   void on_renewal(std::function<void(entity_key)> renewed) override { renewed_ = std::move(renewed); }
+  void on_moved(std::function<void(const std::vector<slot_id>&)> moved) override { moved_ = std::move(moved); }
   steady_time now() const override { return services_.clock.now(); }
   wall_time wall() const override { return services_.clock.wall(); }
 
@@ -66,6 +67,9 @@ class live_region final : public region, public entity_door {
   bool tell_from(entity_key from, entity_key to, message_ptr message) override;
   void ask_from(entity_key from, entity_key to, message_ptr request, duration timeout, answer_callback done) override;
   epoch_t epoch_of(slot_id slot) const override { return epochs_[slot.value].load(std::memory_order_relaxed); }
+  steady_time taken_over(slot_id slot) const override {
+    return taken_over_[slot.value].load(std::memory_order_relaxed);
+  }
   void publish_to(node_index node, const publication_ptr& event) override;
 
  private:
@@ -124,6 +128,8 @@ class live_region final : public region, public entity_door {
   void change_subscription(entity_key stream, bool wanted, std::function<void(result<>)> done);
   void renew_subscriptions(const std::vector<slot_id>& slots);
   void renew_subscription(entity_key stream);
+  void tell_lost(const std::vector<node_identity>& members);
+  void repeat_lost_asks();
 
   node_services& services_;
   slot_set& slots_;
@@ -132,13 +138,15 @@ class live_region final : public region, public entity_door {
   const std::shared_ptr<node_asks> peers_;
   const fence_raiser raise_;
   std::function<void(entity_key)> renewed_;
+  std::function<void(const std::vector<slot_id>&)> moved_;
 
   std::array<std::atomic<std::uint32_t>, slot_count> routes_{};
   std::array<std::atomic<std::uint32_t>, slot_count> users_{};
   /// Under which each slot was opened here last. Not the table's: what still runs here when the table gives the slot to
   /// another mustn't write under the other's epoch.
   std::array<std::atomic<epoch_t>, slot_count> epochs_{};
-  std::atomic<std::uint64_t> table_version_{0};  // of the gates, for who doesn't have their lock
+  std::array<std::atomic<steady_time>, slot_count> taken_over_{};  // by this node
+  std::atomic<std::uint64_t> table_version_{0};                    // of the gates, for who doesn't have their lock
 
   mutable std::mutex gates_mutex_;
   slot_gates gates_;
@@ -146,6 +154,11 @@ class live_region final : public region, public entity_door {
   std::vector<std::function<void(slot_gates&, slot_gates::steps&)>> own_events_;
   std::vector<fence> raise_again_;
   steady_time raise_again_at_{};
+
+  std::vector<node_identity> members_;  // as of the last apply(), whose thread's it is
+
+  std::mutex lost_mutex_;
+  std::vector<pending_asks::lost_ask> lost_asks_;  // to be sent again with the next table
 
   std::mutex streams_mutex_;
   std::unordered_map<entity_key, slot_id> streams_;  // that this node is subscribed to

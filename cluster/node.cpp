@@ -73,6 +73,7 @@ class live_node final : public node, private inspection {
     caf::logger::set_current_actor_system(nullptr);  // as borrowed_logger: another thread may stop the node
     services_.door = &region_;
     services_.loads.times_work = !is_simulated_;
+    services_.may_repeat = std::move(with.may_repeat);
     if (with.table) region_.own_everything(*with.table);
     for (auto& [kind, factory] : placed) services_.factories[static_cast<std::size_t>(kind)] = std::move(factory);
     if (!is_simulated_) ticker_ = std::thread([this] { keep_ticking(); });

@@ -56,6 +56,8 @@ class entity_door {
                         answer_callback done) = 0;
   /// The epoch under which this node owns `slot`, or had it last.
   virtual epoch_t epoch_of(slot_id slot) const = 0;
+  /// When this node took it over from another; the beginning of time if it never did.
+  virtual steady_time taken_over(slot_id slot) const = 0;
   /// Passes on what was published here to another node that is subscribed.
   virtual void publish_to(node_index node, const publication_ptr& event) = 0;
 };
@@ -74,7 +76,8 @@ struct node_services {
   entity_door* door = nullptr;
   std::array<entity_factory, 8> factories{};  // by entity_kind
   std::shared_ptr<pending_asks> asks = std::make_shared<pending_asks>();
-  std::function<void(const publication_ptr&)> sink{};  // publications for this node
+  std::function<void(const publication_ptr&)> sink{};                  // publications for this node
+  std::function<bool(const google::protobuf::Message&)> may_repeat{};  // null: nothing may be asked twice
   std::atomic<bool> is_stopping{false};
   node_counters counters{};
   message_trace trace{};

@@ -12,12 +12,12 @@ void answer(answer_callback& done, result<message_ptr> outcome) noexcept { done(
 
 }  // namespace
 
-std::uint64_t pending_asks::add(steady_time deadline, answer_callback done) {
+std::uint64_t pending_asks::add(steady_time deadline, answer_callback done, repetition again) {
   const auto correlation = next_.fetch_add(1, std::memory_order_relaxed);
   auto& home = shard_of(correlation);
   {
     std::lock_guard lock(home.mutex);
-    home.asks.emplace(correlation, entry{deadline, std::move(done)});
+    home.asks.emplace(correlation, entry{deadline, std::move(done), {}, std::move(again)});
     home.next_deadline = std::min(home.next_deadline, deadline);
   }
   waiting_.fetch_add(1, std::memory_order_relaxed);
@@ -63,6 +63,37 @@ std::size_t pending_asks::finish_if(errc code, Predicate is_due) {
 
 std::size_t pending_asks::expire(steady_time now) {
   return finish_if(errc::deadline_exceeded, [now](steady_time deadline) { return deadline <= now; });
+}
+
+void pending_asks::sent(std::uint64_t correlation, node_index to) {
+  auto& home = shard_of(correlation);
+  std::lock_guard lock(home.mutex);
+  if (auto found = home.asks.find(correlation); found != home.asks.end()) found->second.at = to;
+}
+
+std::vector<pending_asks::lost_ask> pending_asks::lose(node_index node, const error& why) {
+  std::vector<lost_ask> repeated;
+  std::vector<answer_callback> over;
+  for (auto& home : shards_) {
+    std::lock_guard lock(home.mutex);
+    for (auto each = home.asks.begin(); each != home.asks.end();) {
+      auto& [correlation, ask] = *each;
+      if (ask.at != node) {
+        ++each;
+      } else if (ask.again.request) {
+        ask.at = {};
+        repeated.push_back({correlation, ask.deadline, ask.again});
+        ++each;
+      } else {
+        over.push_back(std::move(ask.done));
+        each = home.asks.erase(each);
+      }
+    }
+  }
+  waiting_.fetch_sub(over.size(), std::memory_order_relaxed);
+  for (auto& done : over) answer(done, why);
+  std::ranges::sort(repeated, {}, &lost_ask::correlation);
+  return repeated;
 }
 
 void pending_asks::stop() {

@@ -2,6 +2,8 @@
 // PENDING ASKS: who waits for which answer, and until when. Each callback is called exactly once: with the answer, with
 // errc::deadline_exceeded by expire(), or with errc::stopping by stop(). Thread-safe: 16 shards, each with a lock that
 // is held for a look-up only, never during a callback.
+// It also knows on which node an ask is, as far as it is on another one: what was there when that died is answered at
+// once, or given back to be sent again.
 #pragma once
 
 #include <array>
@@ -16,19 +18,39 @@ namespace throng {
 
 class pending_asks {
  public:
+  /// What it takes to send an ask again; without a request it must not be.
+  struct repetition {
+    entity_key from, to;
+    message_ptr request;
+  };
+
   /// The correlation id of a new ask.
-  std::uint64_t add(steady_time deadline, answer_callback done);
+  std::uint64_t add(steady_time deadline, answer_callback done, repetition again = {});
   /// False if nobody waits for it (any more).
   bool resolve(std::uint64_t correlation, result<message_ptr> outcome);
   /// Answers everything whose deadline is not after `now`; how many.
   std::size_t expire(steady_time now);
   void stop();
+
+  /// It goes to another node now. To be called before it does.
+  void sent(std::uint64_t correlation, node_index to);
+  struct lost_ask {
+    std::uint64_t correlation = 0;
+    steady_time deadline{};
+    repetition again;
+  };
+  /// That node is gone: answers `why` to what was sent there, but for what may be sent again. Those still wait, and are
+  /// returned in the order in which they were asked.
+  std::vector<lost_ask> lose(node_index node, const error& why);
+
   std::size_t waiting() const noexcept { return waiting_.load(std::memory_order_relaxed); }
 
  private:
   struct entry {
     steady_time deadline;
     answer_callback done;
+    node_index at;  // another node; 0: on none, as far as is known
+    repetition again;
   };
   struct shard {
     std::mutex mutex;

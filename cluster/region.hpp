@@ -19,7 +19,8 @@ class region {
   /// False if the SLOT's mailbox is full: the message is lost.
   virtual bool tell(entity_key to, message_ptr message) = 0;
   /// `done` is called exactly once, on any thread, possibly before this returns; at the latest after `timeout`
-  /// (errc::deadline_exceeded). errc::overloaded if a mailbox is full: nothing was done.
+  /// (errc::deadline_exceeded). errc::overloaded if a mailbox is full: nothing was done. errc::unavailable if the node
+  /// where it was has died: it may have been done; what may be repeated (node::parts) is sent again instead.
   virtual void ask_raw(entity_key to, message_ptr request, duration timeout, answer_callback done) = 0;
 
   /// This node wants what `stream` publishes from now on: `done` comes after the subscription is in place. Subscribing
@@ -33,6 +34,10 @@ class region {
   /// A stream's SLOT has moved, and this node is subscribed there now: what was published in between may be missing, so
   /// whoever reads it asks for a Replay. Set once, before the first subscription.
   virtual void on_renewal(std::function<void(entity_key stream)> renewed) = 0;
+
+  /// Slots have other owners (sorted), who may not know what their entities knew. On one thread, in the order of the
+  /// tables; must not block. Set once, before the node is among others.
+  virtual void on_moved(std::function<void(const std::vector<slot_id>&)> moved) { (void)moved; }
 
   virtual steady_time now() const = 0;
   virtual wall_time wall() const = 0;

@@ -311,6 +311,15 @@ class slot_actor final : public caf::event_based_actor {
     if (!left.handover.is_empty()) remains_.entities.push_back(std::move(left.handover));
   }
 
+  void handle(slot_node_lost& gone) {
+    subscribers_.remove_node(gone.node);
+    for (auto& [key, entity] : members_) {
+      if (!entity.actor || !entity.cell->hears_of_lost_nodes.load()) continue;
+      entity.cell->mailbox.fetch_add(1);
+      caf::anon_send(entity.actor, entity_input{entity_node_lost{gone.node, gone.incarnation}});
+    }
+  }
+
   void handle(slot_shutdown&) {
     is_shutting_down_ = true;
     for (auto& [key, entity] : members_)

@@ -40,6 +40,7 @@ class workshop final : public entity_door {
     send(old_, from, to, std::move(request), std::move(done));
   }
   epoch_t epoch_of(slot_id) const override { return 0; }
+  steady_time taken_over(slot_id) const override { return {}; }
   void publish_to(node_index, const publication_ptr&) override {}
 
   void send(slot_shell& shell, entity_key from, entity_key to, message_ptr message, answer_callback done) {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include <doctest/doctest.h>
+#include <google/protobuf/wrappers.pb.h>
 
 namespace throng {
 
@@ -33,6 +34,36 @@ TEST_CASE("pending asks: what is due is answered with deadline_exceeded, the res
   CHECK(asks.expire(steady_time{} + milliseconds(19)) == 0);
   asks.stop();
   CHECK(heard[39] == errc::stopping);
+  CHECK(asks.waiting() == 0);
+}
+
+TEST_CASE("pending asks: what was sent to a node that is gone is answered at once, or given back to be sent again") {
+  pending_asks asks;
+  std::vector<std::optional<errc>> heard(40);
+  std::vector<std::uint64_t> ids;
+  const auto question = std::make_shared<const google::protobuf::StringValue>();
+  for (int i = 0; i < 40; ++i) {
+    pending_asks::repetition again;
+    if (i % 2 == 0) again = {{}, {entity_kind::user, 7}, question};
+    ids.push_back(asks.add(
+        steady_time{} + milliseconds(i), [&heard, i](result<message_ptr> a) { heard[i] = a ? errc{} : a.code(); },
+        again));
+    if (i < 30) asks.sent(ids.back(), node_index{static_cast<std::uint16_t>(i < 20 ? 2 : 3)});
+  }
+  CHECK(asks.resolve(ids[0], message_ptr{}));
+  asks.sent(ids[0], node_index{2});  // too late, and of no effect
+  const auto again = asks.lose(node_index{2}, error{errc::unavailable, "node n2 is gone"});
+  REQUIRE(again.size() == 9);
+  for (std::size_t i = 0; i < again.size(); ++i) {
+    CHECK(again[i].correlation == ids[2 + 2 * i]);
+    CHECK(again[i].deadline == steady_time{} + milliseconds(2 + 2 * i));
+    CHECK(again[i].again.request == question);
+  }
+  for (int i = 1; i < 40; ++i) CHECK(heard[i].has_value() == (i < 20 && i % 2 == 1));
+  CHECK(heard[1] == errc::unavailable);
+  CHECK(asks.lose(node_index{2}, error{errc::unavailable, {}}).empty());  // they are nowhere now
+  CHECK(asks.expire(steady_time{} + milliseconds(50)) == 29);
+  CHECK(heard[2] == errc::deadline_exceeded);
   CHECK(asks.waiting() == 0);
 }
 
