@@ -69,6 +69,8 @@ THRONG_RPC(throng::FindBotRequest, throng::InstallAppReply);
 THRONG_RPC(throng::OpenSessionRequest, throng::OpenSessionReply);
 THRONG_RPC(throng::AttachRequest, throng::AttachReply);
 THRONG_RPC(throng::DetachNotice, throng::Nothing);
+THRONG_RPC(throng::PartRequest, throng::PartReply);
+THRONG_RPC(throng::AnnounceRequest, throng::Nothing);
 THRONG_RPC(throng::WatchPresenceRequest, throng::Nothing);
 THRONG_RPC(throng::ActiveNotice, throng::Nothing);
 THRONG_RPC(throng::EndSessionRequest, throng::Nothing);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/channel/channel.hpp"
+#include "actors/stream/replay_since.hpp"
 
 namespace throng {
 
@@ -70,9 +71,13 @@ void channel::typing(const TypingNotice& notice, const envelope&) {
 
 // Nothing is published before it is committed, so positions are the same in every epoch, and one beyond the end is
 // from a life that never was.
-task<result<ReplayReply>> channel::replay(const ReplayRequest& request, const envelope&) {
+task<result<ReplayReply>> channel::replay(const ReplayRequest& request, const envelope& from) {
   user_id reader{request.user()};
   if (!state_.members().contains(reader)) co_return errc::channel_not_found;
+  if (request.since() != 0) {
+    const auto by_position = [this, &from](const ReplayRequest& each) { return replay(each, from); };
+    co_return co_await replay_since(request, ring_.end(), by_position);
+  }
   auto after = request.after_seq();
   auto end = ring_.end();
   std::size_t count_max = request.count_max();

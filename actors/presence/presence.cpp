@@ -8,11 +8,16 @@ namespace throng {
 namespace {
 
 constexpr std::size_t users_shown = 1'000;
+constexpr std::int64_t idle_ms_max = 7 * 24 * 3'600'000;
 
 }  // namespace
 
 presence::presence(entity_context& self, const presence_options& options)
-    : entity(self), options_(options), users_(options.limits, self.now()) {}
+    : entity(self),
+      options_(options),
+      users_(options.limits, self.now()),
+      counted_at_(self.now() - self.taken_over() < options.limits.recovery ? self.now() + options.census_wait
+                                                                           : self.now()) {}
 
 const protocol<presence>& presence::handlers() {
   static const protocol<presence> table{
@@ -26,7 +31,14 @@ const protocol<presence>& presence::handlers() {
 
 void presence::receive(std::shared_ptr<const envelope> message) { handlers().dispatch(*this, std::move(message)); }
 
-task<result<>> presence::load() { co_return done; }
+task<result<>> presence::load() {
+  self().hear_of_lost_nodes(true);
+  Event census;
+  census.mutable_presence_census();
+  publish(std::move(census));
+  schedule();
+  co_return done;
+}
 
 message_ptr presence::snapshot() const {
   PresenceSnapshot all;
@@ -44,6 +56,8 @@ result<Nothing> presence::session_online(const SessionOnlineNotice& notice, cons
   what.is_active = notice.is_active();
   what.is_away = notice.is_away();
   what.is_connected = notice.is_connected();
+  what.node_incarnation = notice.node_incarnation();
+  what.idle = std::chrono::milliseconds(std::clamp<std::int64_t>(notice.idle_ms(), 0, idle_ms_max));
   return noted(users_.online(what, self().now(), self().wall()));
 }
 
@@ -61,13 +75,19 @@ result<Nothing> presence::noted(bool has_room) {
   return Nothing{};
 }
 
-result<PresenceReply> presence::query(const PresenceQuery& request, const envelope&) {
-  if (static_cast<std::size_t>(request.users_size()) > options_.query_users_max) return errc::too_many_users;
+task<result<PresenceReply>> presence::query(const PresenceQuery& request, const envelope&) {
+  if (static_cast<std::size_t>(request.users_size()) > options_.query_users_max) co_return errc::too_many_users;
+  const auto is_unknown = [this](std::uint64_t user) { return !users_.knows(user_id{user}); };
+  if (is_counting() && std::ranges::any_of(request.users(), is_unknown))
+    co_await await_callback<bool>(self().mailbox(), [this](std::function<void(bool)> go_on) {
+      waiting_.push_back(std::move(go_on));
+      schedule();
+    });
   // Who asks is told what is. If that was not published yet, its end would never be either.
   tell_changes();
   PresenceReply reply;
   for (auto user : request.users()) *reply.add_states() = state_of({user});
-  return reply;
+  co_return reply;
 }
 
 PresenceReply::State presence::state_of(user_id user) const {
@@ -88,6 +108,7 @@ PresenceReply::State presence::state_of(user_id user) const {
 
 void presence::schedule() {
   auto due = users_.next_due();
+  if (!waiting_.empty()) due = std::min(due.value_or(counted_at_), counted_at_);
   self().stay_active(due.has_value());
   if (!due) return;
   // Never put off by what comes later, or a busy bucket would never tell anything.
@@ -99,11 +120,24 @@ void presence::schedule() {
 
 void presence::wake() {
   wakes_at_ = steady_time::max();
+  if (!is_counting())
+    for (auto& go_on : std::exchange(waiting_, {})) go_on(true);
   tell_changes();
   schedule();
 }
 
+void presence::node_lost(node_index node, std::uint64_t incarnation) {
+  users_.lose_node(node.value, incarnation, self().now());
+  schedule();
+}
+
 void presence::tell_changes() {
+  if (auto active = users_.take_roll(self().now())) {
+    Event event;
+    for (const auto user : *active) event.mutable_presence_roll()->add_users(user.value);
+    event.mutable_presence_roll();
+    publish(std::move(event));
+  }
   auto changes = users_.take_changes(self().now());
   publish(changes.away, false);
   publish(changes.active, true);
@@ -112,14 +146,18 @@ void presence::tell_changes() {
 void presence::publish(const std::vector<user_id>& users, bool is_active) {
   for (std::size_t first = 0; first < users.size(); first += options_.batch_users_max) {
     Event event;
-    event.set_at(self().wall().time_since_epoch().count());
     auto& change = *event.mutable_presence();
     change.set_is_active(is_active);
     auto last = std::min(users.size(), first + options_.batch_users_max);
     for (auto at = first; at < last; ++at) change.add_users(users[at].value);
-    publication out{self().key(), self().epoch(), 0, delivery_class::presence, 0, share(std::move(event))};
-    self().publish(std::make_shared<const publication>(std::move(out)));
+    publish(std::move(event));
   }
+}
+
+void presence::publish(Event event) {
+  event.set_at(self().wall().time_since_epoch().count());
+  publication out{self().key(), self().epoch(), 0, delivery_class::presence, 0, share(std::move(event))};
+  self().publish(std::make_shared<const publication>(std::move(out)));
 }
 
 entity_factory make_presence_factory(const presence_options& options) {

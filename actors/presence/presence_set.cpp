@@ -32,7 +32,7 @@ bool presence_set::online(const report& what, steady_time now, wall_time wall) {
       at = devices.insert(devices.end(), device{});
       ++session_count_;
     }
-    *at = device{what.session, what.node, false, now};
+    *at = device{what.session, what.node, what.node_incarnation, false, now};
   }
   if (what.is_connected)
     at->counts_until = now + limits_.silent_after;
@@ -40,6 +40,8 @@ bool presence_set::online(const report& what, steady_time now, wall_time wall) {
     at->counts_until = now + limits_.flap_delay;
   at->is_connected = what.is_connected;
   at->node = what.node;
+  at->node_incarnation = what.node_incarnation;
+  if (what.idle && (is_new || now - *what.idle > who->last_active)) who->last_active = now - *what.idle;
   if (what.is_active) {
     who->last_active = now;
     who->last_activity = seconds_of(wall);
@@ -69,6 +71,31 @@ bool presence_set::set_away(user_id user, bool is_away, steady_time now) {
   return true;
 }
 
+void presence_set::lose_node(std::uint32_t node, std::uint64_t incarnation, steady_time now) {
+  for (auto& [user, who] : users_) {
+    bool has_lost = false;
+    for (auto& each : who.devices) {
+      if (each.node != node || each.node_incarnation > incarnation || !each.is_connected) continue;
+      each.is_connected = false;
+      each.counts_until = std::min(each.counts_until, now + limits_.flap_delay);
+      has_lost = true;
+    }
+    if (has_lost) reconsider(user, who, now);
+  }
+}
+
+std::optional<std::vector<user_id>> presence_set::take_roll(steady_time now) {
+  if (!is_roll_due_ || now < recovered_) return std::nullopt;
+  is_roll_due_ = false;
+  std::vector<user_id> active;
+  for (auto& [user, who] : users_) {
+    who.shown = is_active(who, now);
+    if (*who.shown) active.push_back(user);
+    who.hold_until = now + limits_.publish_interval;
+  }
+  return active;
+}
+
 presence_set::changes presence_set::take_changes(steady_time now) {
   changes found;
   while (!due_.empty() && due_.begin()->first <= now) {
@@ -88,8 +115,10 @@ presence_set::changes presence_set::take_changes(steady_time now) {
 }
 
 std::optional<steady_time> presence_set::next_due() const {
-  if (due_.empty()) return std::nullopt;
-  return due_.begin()->first;
+  auto next = is_roll_due_ ? recovered_ : steady_time::max();
+  if (!due_.empty()) next = std::min(next, due_.begin()->first);
+  if (next == steady_time::max()) return std::nullopt;
+  return next;
 }
 
 presence_set::state presence_set::query(user_id user, steady_time now) const {

@@ -5,6 +5,8 @@
 // by hand. A device that lost its socket counts for `flap_delay` more, so that a quick reconnect isn't seen; one that
 // falls silent for `silent_after` is dropped. A person's state is sent at most once per `publish_interval`, and only if
 // it differs from what was sent before.
+// What is known is lost with the node. The first `recovery` the bucket hears of the sessions that there are; who is
+// active is shown at once, that somebody isn't only at its end, together: the roll.
 // Bounded by users and devices per user.
 #pragma once
 
@@ -29,27 +31,31 @@ class presence_set {
     duration flap_delay = std::chrono::seconds(10);
     duration silent_after = std::chrono::minutes(3);
     duration publish_interval = std::chrono::seconds(1);
-    duration recovery = std::chrono::seconds(90);  // longer than sessions' heartbeats are apart
+    duration recovery = std::chrono::seconds(5);  // by then gateways have told of their sessions
     std::size_t users_max = 100'000;
     std::size_t devices_max = 100;  // per user; then the most silent one gives way
   };
 
   /// `started`: for `recovery` from then on, a person nobody has spoken of may have been shown as active before the
-  /// bucket came up here: that she is away is sent too then, at its end.
+  /// bucket came up here.
   presence_set(limits bounds, steady_time started) : limits_(bounds), recovered_(started + bounds.recovery) {}
 
   struct report {
     user_id user;
     session_id session;
     std::uint32_t node = 0;
+    std::uint64_t node_incarnation = 0;
     bool is_active = false;  // did something just now
     bool is_away = false;    // by hand; counts only for a person who is new here
     bool is_connected = false;
+    std::optional<duration> idle;  // since she did something on that device, if that is known
   };
   /// False if there are too many users.
   bool online(const report& what, steady_time now, wall_time wall);
   bool offline(user_id user, session_id session, steady_time now);
   bool set_away(user_id user, bool is_away, steady_time now);
+  /// A gateway is gone: all its devices at once have lost their sockets.
+  void lose_node(std::uint32_t node, std::uint64_t incarnation, steady_time now);
 
   struct changes {
     std::vector<user_id> active;
@@ -57,8 +63,11 @@ class presence_set {
   };
   /// What watchers don't know yet. Call it at next_due() or later.
   changes take_changes(steady_time now);
-  /// When take_changes() may have something to tell; none if nothing is going on.
+  /// Once, at the end of the recovery: all who are active; everybody else isn't.
+  std::optional<std::vector<user_id>> take_roll(steady_time now);
+  /// When one of them may have something to tell; none if nothing is going on.
   std::optional<steady_time> next_due() const;
+  bool knows(user_id user) const { return users_.contains(user); }
 
   struct state {
     bool is_active = false;
@@ -80,6 +89,7 @@ class presence_set {
   struct device {
     session_id session;
     std::uint32_t node = 0;
+    std::uint64_t node_incarnation = 0;
     bool is_connected = false;
     steady_time counts_until{};  // unless something is heard of it
   };
@@ -106,6 +116,7 @@ class presence_set {
 
   limits limits_;
   steady_time recovered_;
+  bool is_roll_due_ = true;
   std::unordered_map<user_id, person> users_;
   std::set<std::pair<steady_time, user_id>> due_;  // one entry for each person whose `due` isn't max
   std::size_t session_count_ = 0;

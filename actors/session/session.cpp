@@ -2,6 +2,7 @@
 #include "actors/session/session.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <sys/random.h>
 
 #include "storage/model/assert.hpp"
@@ -26,15 +27,18 @@ session::session(entity_context& self, const session_options& options)
 
 const protocol<session>& session::handlers() {
   static const protocol<session> table{
-      on(&session::open),           on(&session::attach), on(&session::detach),
-      on(&session::watch_presence), on(&session::active), on(&session::end),
+      on(&session::open),     on(&session::attach),         on(&session::detach), on(&session::part),
+      on(&session::announce), on(&session::watch_presence), on(&session::active), on(&session::end),
   };
   return table;
 }
 
 void session::receive(std::shared_ptr<const envelope> message) { handlers().dispatch(*this, std::move(message)); }
 
-task<result<>> session::load() { co_return done; }
+task<result<>> session::load() {
+  self().hear_of_lost_nodes(true);
+  co_return done;
+}
 
 message_ptr session::snapshot() const {
   auto all = state_.snapshot(self().now(), self().wall());
@@ -84,19 +88,81 @@ task<result<AttachReply>> session::attach(const AttachRequest& request, const en
     }
   ticket_bytes reconnect;
   options_.random_bytes(reconnect);
-  auto attached = state_.attach(request, reconnect, self().now());
+  const bool replaces = state_.is_connected() && state_.connection() != request.connection();
+  if (replaces && state_.may_attach(request.ticket(), self().now())) {
+    dismiss(state_.connection());
+    if (options_.detach_wait > duration{})
+      co_await await_callback<bool>(self().mailbox(), [this](std::function<void(bool)> go_on) {
+        awaited_.push_back({self().now() + options_.detach_wait, std::move(go_on)});
+        schedule();
+      });
+  }
+  auto attached = state_.attach(request, reconnect, self().now(), self().wall());
   if (!attached) co_return attached.failure();
   report(true);
   schedule();
   co_return attached;
 }
 
+void session::go_on_attaching(steady_time until) {
+  const auto is_due = [until](const awaited_detach& each) { return each.until <= until; };
+  const auto later = std::ranges::partition(awaited_, is_due);
+  std::vector<awaited_detach> due(std::make_move_iterator(awaited_.begin()), std::make_move_iterator(later.begin()));
+  awaited_.erase(awaited_.begin(), later.begin());
+  for (auto& each : due) each.go_on(true);
+}
+
 result<Nothing> session::detach(const DetachNotice& notice, const envelope&) {
   if (state_.detach(notice, self().now())) {
     report(false);
+    go_on_attaching(steady_time::max());
     schedule();
+  } else if (state_.now_in() == session_state::phase::unborn && notice.user() != 0) {
+    // It has died since it told the PRESENCE BUCKET of this socket.
+    SessionOnlineNotice gone;
+    gone.set_user(notice.user());
+    gone.set_session(id().value);
+    gone.set_idle_ms(std::numeric_limits<std::int64_t>::max());
+    self().tell(key_of(presence_bucket_of(user_id{notice.user()})), share(std::move(gone)));
   }
   return Nothing{};
+}
+
+result<PartReply> session::part(const PartRequest& request, const envelope&) {
+  ticket_bytes ticket;
+  options_.random_bytes(ticket);
+  auto parted = state_.part(request, ticket, self().now());
+  if (!parted) return parted;
+  report(false);
+  schedule();
+  return parted;
+}
+
+task<result<Nothing>> session::announce(const AnnounceRequest& request, const envelope&) {
+  const auto now = self().now();
+  auto announced = state_.announce(request, now);
+  if (!announced) co_return announced.failure();
+  active_at_ = std::max(active_at_, now - std::chrono::milliseconds(request.idle_ms()));
+  if (announced->what == session_state::announced::replaced) dismiss(announced->previous);
+  if (announced->what == session_state::announced::revived) {
+    is_reviving_ = true;
+    next_refresh_ = next_report_ = now + options_.user_refresh;
+    schedule();
+    auto known = co_await ask_user();
+    is_reviving_ = false;
+    if (!state_.is_alive()) co_return errc::conflict;
+    next_refresh_ = self().now() + (known ? options_.user_refresh : options_.refresh_retry);
+  }
+  if (!is_reviving_) report(false);
+  schedule();
+  co_return Nothing{};
+}
+
+void session::node_lost(node_index node, std::uint64_t incarnation) {
+  // The PRESENCE BUCKETs hear it too, and need no notice.
+  if (!state_.lose_gateway(node.value, incarnation, self().now())) return;
+  go_on_attaching(steady_time::max());
+  schedule();
 }
 
 result<Nothing> session::end(const EndSessionRequest& request, const envelope&) {
@@ -108,23 +174,47 @@ result<Nothing> session::end(const EndSessionRequest& request, const envelope&) 
 void session::end_for(std::optional<errc> why) {
   // Its gateway hears it on the USER's stream, which it reads anyway, and closes the socket.
   if (state_.is_connected()) {
-    farewell_.emplace();
-    farewell_->set_session(id().value);
-    if (why) farewell_->set_reason(static_cast<std::uint32_t>(*why));
-    farewell_tries_ = 0;
+    SignedOut farewell;
+    farewell.set_session(id().value);
+    if (why) farewell.set_reason(static_cast<std::uint32_t>(*why));
+    end_now();
+    return bid(std::move(farewell));
   }
   end_now();
-  if (farewell_) spawn(tell_farewell());
 }
 
-task<> session::tell_farewell() {
-  ++farewell_tries_;
-  auto told = co_await self().ask(key_of(owner()), *farewell_, options_.ask_timeout);
-  if (told || farewell_tries_ >= options_.farewell_tries_max) farewell_.reset();
+void session::dismiss(std::uint64_t connection) {
+  SignedOut farewell;
+  farewell.set_session(id().value);
+  farewell.set_connection(connection);
+  farewell.set_reason(static_cast<std::uint32_t>(errc::conflict));
+  bid(std::move(farewell));
+}
+
+void session::bid(SignedOut farewell) {
+  constexpr std::size_t farewells_max = 16;
+  if (farewells_.size() == farewells_max) farewells_.pop_front();  // its gateway asks within minutes whether it counts
+  farewells_.push_back(std::move(farewell));
+  schedule();
+  spawn(tell_farewells());
+}
+
+task<> session::tell_farewells() {
+  if (std::exchange(is_telling_, true)) co_return;
+  while (!farewells_.empty()) {
+    ++farewell_tries_;
+    auto first = farewells_.front();
+    auto told = co_await self().ask(key_of(owner()), std::move(first), options_.ask_timeout);
+    if (!told && farewell_tries_ < options_.farewell_tries_max) break;
+    farewells_.pop_front();
+    farewell_tries_ = 0;
+  }
+  is_telling_ = false;
   schedule();
 }
 
 void session::end_now() {
+  go_on_attaching(steady_time::max());
   if (!state_.end()) return;
   SessionOfflineNotice offline;
   offline.set_user(owner().value);
@@ -147,6 +237,7 @@ result<Nothing> session::watch_presence(const WatchPresenceRequest& request, con
 result<Nothing> session::active(const ActiveNotice&, const envelope&) {
   if (!state_.is_connected()) return Nothing{};
   was_active_ = true;
+  active_at_ = self().now();
   if (self().now() - activity_reported_ >= options_.activity_interval) {
     report(true);
     schedule();
@@ -164,6 +255,9 @@ void session::report(bool is_active) {
   notice.set_is_active(is_active || is_bot);
   notice.set_is_away(is_manually_away_);
   notice.set_is_connected(state_.is_connected());
+  notice.set_node_incarnation(state_.node_incarnation());
+  if (is_active) active_at_ = self().now();
+  notice.set_idle_ms(std::chrono::duration_cast<std::chrono::milliseconds>(self().now() - active_at_).count());
   self().tell(key_of(presence_bucket_of(owner())), share(std::move(notice)));
   was_active_ = false;
   if (is_active) activity_reported_ = self().now();
@@ -176,13 +270,15 @@ void session::report(bool is_active) {
 // --------------------------------------------------------------------------------------------------------------
 
 void session::schedule() {
-  self().stay_active(state_.is_alive() || farewell_);
+  self().stay_active(state_.is_alive() || !farewells_.empty());
   if (!state_.is_alive()) {
-    if (farewell_) self().wake_after(options_.farewell_retry);
+    if (!farewells_.empty()) self().wake_after(options_.farewell_retry);
     return;
   }
   auto next = state_.ends_at().value_or(steady_time::max());
   if (state_.is_connected()) next = std::min({next, next_report_, next_refresh_});
+  if (!farewells_.empty()) next = std::min(next, self().now() + options_.farewell_retry);
+  for (const auto& each : awaited_) next = std::min(next, each.until);
   auto delay = next - self().now();
   if (state_.token_expires() != 0) {
     auto left = std::clamp(state_.token_expires() - seconds_of(self().wall()), std::int64_t{0}, longest_wait.count());
@@ -193,10 +289,9 @@ void session::schedule() {
 
 void session::wake() {
   auto now = self().now();
-  if (!state_.is_alive()) {
-    if (farewell_) spawn(tell_farewell());
-    return;
-  }
+  go_on_attaching(now);
+  if (!farewells_.empty()) spawn(tell_farewells());
+  if (!state_.is_alive()) return;
   if (auto ends = state_.ends_at(); ends && *ends <= now) return end_now();
   if (is_token_over()) return end_for(errc::token_expired);
   if (state_.is_connected() && next_report_ <= now) report(was_active_);
@@ -227,21 +322,24 @@ task<result<>> session::check_token() {
 
 /// A sign-out may have missed it. The USER forgets sessions that don't repeat themselves, and has forgotten all when it
 /// was activated since.
-task<> session::refresh() {
+task<> session::refresh() { (void)co_await ask_user(); }  // else it asks again the next time
+
+task<result<>> session::ask_user() {
   if (auto valid = co_await check_token(); !valid) {
     end_for(valid.code());
-    co_return;
+    co_return valid;
   }
-  if (!state_.is_alive()) co_return;
+  if (!state_.is_alive()) co_return errc::not_found;
   SessionStartedRequest request;
   request.set_session(id().value);
   request.set_token_hash(state_.token_hash());
   auto welcome = co_await self().ask(key_of(owner()), std::move(request), options_.ask_timeout);
   if (welcome) {
     is_manually_away_ = (*welcome)->user().is_manually_away();
-  } else if (welcome.code() == errc::account_inactive) {
-    end_for(errc::account_inactive);
+    co_return done;
   }
+  if (welcome.code() == errc::account_inactive) end_for(errc::account_inactive);
+  co_return welcome.failure();
 }
 
 entity_factory make_session_factory(const session_options& options) {

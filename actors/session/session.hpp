@@ -2,16 +2,19 @@
 // SESSION: the entity of one signed-in device. Hands out tickets, knows which socket is the one that counts and whom it
 // watches, keeps the cursors while there is no socket, and tells the USER and the PRESENCE BUCKET that it lives.
 // Fan-out doesn't pass through it. It doesn't outlive its token: it ends when that expires, and looks every few minutes
-// whether it was revoked. Kept in memory only: one that dies with its node is opened anew by its client, with the
-// cursors of the old one.
+// whether it was revoked. Kept in memory only: one that dies with its node is brought back by its gateway, or opened
+// anew by its client, under its id and with the cursors that the client has. It is where its id's slot is, not with its
+// gateway: it carries no events, and so outlives the gateway that its client has lost.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "actors/protocol.hpp"
 #include "actors/session/session_state.hpp"
@@ -26,7 +29,11 @@ struct session_options {
   duration heartbeat = std::chrono::seconds(60);          // to the PRESENCE BUCKET, while connected; ± 10 %
   duration user_refresh = std::chrono::minutes(5);        // to the USER
   duration activity_interval = std::chrono::seconds(30);  // more activity than that is not passed on
-  duration farewell_retry = std::chrono::seconds(2);      // until the USER has heard why a socket is to be closed
+  /// How long a socket waits for the one whose place it takes to be closed, so that it is known what that was sent. One
+  /// whose gateway doesn't answer isn't waited for any longer.
+  duration detach_wait = std::chrono::milliseconds(500);
+  duration refresh_retry = std::chrono::seconds(1);   // after it was brought back
+  duration farewell_retry = std::chrono::seconds(2);  // until the USER has heard why a socket is to be closed
   unsigned farewell_tries_max = 30;
   /// Fills bytes that nobody can guess; the system's if empty. Any thread.
   std::function<void(std::span<std::uint8_t>)> random_bytes;
@@ -39,6 +46,7 @@ class session final : public entity {
   task<result<>> load() override;
   void receive(std::shared_ptr<const envelope> message) override;
   void wake() override;
+  void node_lost(node_index node, std::uint64_t incarnation) override;
   message_ptr snapshot() const override;
   static const protocol<session>& handlers();
 
@@ -46,6 +54,8 @@ class session final : public entity {
   task<result<OpenSessionReply>> open(const OpenSessionRequest& request, const envelope& from);
   task<result<AttachReply>> attach(const AttachRequest& request, const envelope& from);
   result<Nothing> detach(const DetachNotice& notice, const envelope& from);
+  result<PartReply> part(const PartRequest& request, const envelope& from);
+  task<result<Nothing>> announce(const AnnounceRequest& request, const envelope& from);
   result<Nothing> watch_presence(const WatchPresenceRequest& request, const envelope& from);
   result<Nothing> active(const ActiveNotice& notice, const envelope& from);
   result<Nothing> end(const EndSessionRequest& request, const envelope& from);
@@ -58,22 +68,35 @@ class session final : public entity {
   void end_now();
   /// Ends, and has the gateway close the socket: with `why`, or as somebody wanted it.
   void end_for(std::optional<errc> why);
-  task<> tell_farewell();
+  /// Has a gateway of another node close a socket whose place was taken.
+  void dismiss(std::uint64_t connection);
+  void bid(SignedOut farewell);
+  task<> tell_farewells();
+  void go_on_attaching(steady_time until);
   bool is_token_over() const;
   /// Errors: token_revoked, token_expired. What can't be read now is read the next time.
   task<result<>> check_token();
   task<> refresh();
+  task<result<>> ask_user();
   void schedule();
 
   const session_options& options_;  // the factory's, which outlives all entities
   session_state state_;
   bool is_manually_away_ = false;
-  bool was_active_ = false;  // since the last report
+  bool was_active_ = false;   // since the last report
+  bool is_reviving_ = false;  // it was brought back, and asks its USER what it should know
+  steady_time active_at_{};
   steady_time activity_reported_{};
   steady_time next_report_{};
   steady_time next_refresh_{};
-  std::optional<SignedOut> farewell_;  // not heard by the USER yet
-  unsigned farewell_tries_ = 0;
+  std::deque<SignedOut> farewells_;  // not heard by the USER yet
+  unsigned farewell_tries_ = 0;      // of the first
+  bool is_telling_ = false;
+  struct awaited_detach {
+    steady_time until;
+    std::function<void(bool)> go_on;
+  };
+  std::vector<awaited_detach> awaited_;  // of sockets whose place another one is about to take
 };
 
 /// The options are copied once and shared by all sessions.

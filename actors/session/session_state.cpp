@@ -27,7 +27,9 @@ result<> session_state::may_open(const OpenSessionRequest& request) const {
   if (static_cast<std::size_t>(request.cursors_size()) > limits_.cursors_max)
     return error{errc::invalid_arguments, "more than " + std::to_string(limits_.cursors_max) + " cursors"};
   if (!is_alive()) {
-    if (request.is_resume()) return errc::not_found;
+    // One that has died with its node goes on under its name, if its client says where it was.
+    const bool may_go_on = phase_ == phase::unborn && request.cursors_size() > 0;
+    if (request.is_resume() && !may_go_on) return errc::not_found;
     return done;
   }
   bool is_mine = is_same_owner(request.caller(), caller_) && request.token_hash() == token_hash_;
@@ -73,11 +75,18 @@ google::protobuf::RepeatedPtrField<StreamCursor> session_state::take_cursors() {
   return all;
 }
 
-result<AttachReply> session_state::attach(const AttachRequest& request, const ticket_bytes& reconnect,
-                                          steady_time now) {
-  if (!is_alive()) return errc::invalid_auth;
-  bool is_ticket = ticket_ && is_same_ticket(*ticket_, request.ticket()) && now < ticket_ends_;
-  if (!is_ticket && !is_reconnect(request.ticket())) return errc::invalid_auth;
+bool session_state::opens_with(std::string_view ticket, steady_time now) const {
+  return ticket_ && is_same_ticket(*ticket_, ticket) && now < ticket_ends_;
+}
+
+bool session_state::may_attach(std::string_view ticket, steady_time now) const {
+  return is_alive() && (opens_with(ticket, now) || is_reconnect(ticket));
+}
+
+result<AttachReply> session_state::attach(const AttachRequest& request, const ticket_bytes& reconnect, steady_time now,
+                                          wall_time wall) {
+  if (!may_attach(request.ticket(), now)) return errc::invalid_auth;
+  const bool is_ticket = opens_with(request.ticket(), now);
   ticket_.reset();
   reconnect_ticket_ = reconnect;
   AttachReply reply;
@@ -101,7 +110,89 @@ result<AttachReply> session_state::attach(const AttachRequest& request, const ti
   phase_ = phase::attached;
   connection_ = request.connection();
   node_ = request.node();
+  node_incarnation_ = request.node_incarnation();
   peer_ = request.peer();
+  const auto wall_us = static_cast<std::uint64_t>(wall.time_since_epoch().count());
+  attachment_ = std::max(attachment_ + 1, wall_us);
+  if (started_s_ == 0 && wall != wall_time{})
+    started_s_ = seconds_of(wall - std::chrono::duration_cast<std::chrono::microseconds>(now - started_));
+  reply.set_seed(seed().SerializeAsString());
+  return reply;
+}
+
+SessionSeed session_state::seed() const {
+  SessionSeed seed;
+  *seed.mutable_caller() = caller_;
+  seed.set_token_hash(token_hash_);
+  seed.set_user_agent(user_agent_.substr(0, 64));  // every gateway keeps it for every socket
+  seed.set_token_expires(token_expires_);
+  seed.set_base_url(base_url_);
+  seed.set_may_post(may_post_);
+  seed.set_has_presence_sub(has_presence_sub_);
+  seed.set_has_presence_batches(has_presence_batches_);
+  if (reconnect_ticket_) seed.set_reconnect_ticket(reconnect_ticket_->data(), reconnect_ticket_->size());
+  seed.set_started(started_s_);
+  seed.set_attachment(attachment_);
+  return seed;
+}
+
+result<session_state::announcement> session_state::announce(const AnnounceRequest& request, steady_time now) {
+  SessionSeed seed;
+  if (!seed.ParseFromString(request.seed()) || seed.attachment() == 0)
+    return error{errc::invalid_arguments, "the seed is none"};
+  if (phase_ == phase::ended) return errc::conflict;
+  announcement outcome;
+  if (phase_ == phase::unborn) {
+    *this = session_state(limits_);
+    outcome.what = announced::revived;
+    caller_ = seed.caller();
+    token_hash_ = seed.token_hash();
+    user_agent_ = seed.user_agent();
+    token_expires_ = seed.token_expires();
+    base_url_ = seed.base_url();
+    may_post_ = seed.may_post();
+    has_presence_sub_ = seed.has_presence_sub();
+    has_presence_batches_ = seed.has_presence_batches();
+    started_s_ = seed.started();
+    started_ = now;
+  } else {
+    if (!is_same_owner(seed.caller(), caller_) || seed.token_hash() != token_hash_) return errc::conflict;
+    if (seed.attachment() < attachment_) return errc::conflict;
+    if (phase_ == phase::attached && connection_ == request.connection()) return outcome;
+    // It has said goodbye, or its gateway was taken for dead, and it is known to come back.
+    if (seed.attachment() == attachment_ && phase_ != phase::detached) return errc::conflict;
+    if (phase_ == phase::attached) {
+      outcome.what = announced::replaced;
+      outcome.previous = connection_;
+    }
+  }
+  if (seed.reconnect_ticket().size() == ticket_bytes{}.size()) {
+    reconnect_ticket_.emplace();
+    std::ranges::copy(seed.reconnect_ticket(), reconnect_ticket_->begin());
+  }
+  phase_ = phase::attached;
+  attachment_ = seed.attachment();
+  connection_ = request.connection();
+  node_ = request.node();
+  node_incarnation_ = request.node_incarnation();
+  peer_ = request.peer();
+  watched_ = request.watched_users();
+  return outcome;
+}
+
+result<PartReply> session_state::part(const PartRequest& request, const ticket_bytes& ticket, steady_time now) {
+  DetachNotice notice;
+  notice.set_connection(request.connection());
+  *notice.mutable_cursors() = request.cursors();
+  if (!detach(notice, now)) return errc::not_found;
+  ticket_ = ticket;
+  ticket_ends_ = now + limits_.ticket_ttl;
+  // It comes back to where its socket was, which it has read to the end.
+  starts_at_cursors_ = true;
+  seen_.Clear();
+  PartReply reply;
+  reply.set_ticket(ticket.data(), ticket.size());
+  reply.set_base_url(base_url_);
   return reply;
 }
 
@@ -114,6 +205,13 @@ bool session_state::detach(const DetachNotice& notice, steady_time now) {
   cursors_.Clear();
   if (static_cast<std::size_t>(notice.cursors_size()) <= limits_.cursors_max) cursors_ = notice.cursors();
   return true;
+}
+
+bool session_state::lose_gateway(std::uint32_t node, std::uint64_t incarnation, steady_time now) {
+  if (phase_ != phase::attached || node_ != node || node_incarnation_ > incarnation) return false;
+  DetachNotice unknown;  // where it was in its streams nobody can tell: the client can
+  unknown.set_connection(connection_);
+  return detach(unknown, now);
 }
 
 bool session_state::watch(const WatchPresenceRequest& request) {
@@ -162,7 +260,7 @@ SessionSnapshot session_state::snapshot(steady_time now, wall_time wall_now) con
   snapshot.set_node(node_);
   snapshot.set_peer(peer_);
   snapshot.set_user_agent(user_agent_);
-  if (phase_ != phase::unborn) snapshot.set_started(wall_seconds(started_));
+  if (phase_ != phase::unborn) snapshot.set_started(started_s_ ? started_s_ : wall_seconds(started_));
   if (phase_ == phase::detached) snapshot.set_detached(wall_seconds(detached_));
   *snapshot.mutable_cursors() = cursors_;
   *snapshot.mutable_watched_users() = watched_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "actors/stream/replay_since.hpp"
 #include "storage/model/assert.hpp"
 
 namespace throng {
@@ -91,6 +92,10 @@ void numbered_stream::publish(seq_t seq, delivery_class priority, std::shared_pt
 }
 
 task<result<ReplayReply>> numbered_stream::replay(const ReplayRequest& request) {
+  if (request.since() != 0) {
+    const auto by_position = [this](const ReplayRequest& each) { return replay(each); };
+    co_return co_await replay_since(request, end(), by_position);
+  }
   auto after = request.after_seq();
   auto count_max = options_.replay_events_max;
   if (request.count_max() != 0) count_max = std::min<std::size_t>(count_max, request.count_max());

@@ -267,6 +267,8 @@ bool event_renderer::run() {
     }
     case Event::kSignedOut:
     case Event::kPresence:
+    case Event::kPresenceCensus:
+    case Event::kPresenceRoll:
     case Event::KIND_NOT_SET:
       break;
   }

@@ -163,6 +163,7 @@ class people_town {
  private:
   throng::node::kinds kinds(people_options options) {
     options.workspace.ids = std::make_shared<id_generator>(node_index{1}, id_clock_, 0);
+    options.session.detach_wait = {};  // its gateways don't let go of sockets by themselves
     options.session.random_bytes = [count = std::make_shared<std::uint8_t>()](std::span<std::uint8_t> bytes) {
       for (auto& byte : bytes) byte = ++*count;
     };

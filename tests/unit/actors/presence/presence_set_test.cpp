@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/presence/presence_set.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -15,7 +16,7 @@ constexpr session_id phone{11}, laptop{12};
 
 /// A bucket with its own clock, past its recovery, and what it told.
 struct bucket {
-  explicit bucket(presence_set::limits limits = {}) : set(limits, steady_time{}) {}
+  explicit bucket(presence_set::limits limits = {}) : set(limits, steady_time{}) { (void)set.take_roll(now); }
 
   void report(user_id user, session_id session, bool is_active, bool is_connected = true, bool is_away = false) {
     presence_set::report what;
@@ -185,13 +186,13 @@ TEST_CASE("presence: a bucket that has just come up doesn't trust its ignorance"
   }
   SUBCASE("one who goes may have other devices that haven't spoken yet") {
     b.set.offline(ada, phone, b.now);
-    CHECK(b.told(30s) == "");
+    CHECK(b.told(3s) == "");
     b.report(ada, laptop, false);
     CHECK(b.told(2min) == "+1");
   }
   SUBCASE("one who goes and has no other device is told in the end") {
     b.set.offline(ada, phone, b.now);
-    CHECK(b.told(88s) == "");
+    CHECK(b.told(3s) == "");
     CHECK(b.told(2s) == "-1");
     CHECK(b.told(2s) == "");
     CHECK(b.set.user_count() == 0);
@@ -226,4 +227,67 @@ TEST_CASE("presence: users and devices are bounded") {
   CHECK_FALSE(b.set.online(third, b.now, {}));
   CHECK_FALSE(b.set.set_away({3}, true, b.now));
   CHECK(b.set.user_count() == 2);
+}
+
+namespace {
+
+presence_set::report on_gateway(user_id user, session_id session, std::uint32_t node, std::uint64_t incarnation) {
+  presence_set::report what;
+  what.user = user;
+  what.session = session;
+  what.node = node;
+  what.node_incarnation = incarnation;
+  what.is_active = what.is_connected = true;
+  return what;
+}
+
+}  // namespace
+
+TEST_CASE("presence: a gateway's sessions leave together when it is gone, and quick ones aren't missed") {
+  bucket b({.flap_delay = 5s});
+  for (std::uint64_t i = 1; i <= 50; ++i) b.set.online(on_gateway({i}, {100 + i}, 3, 1), b.now, {});
+  b.set.online(on_gateway({1}, {999}, 2, 1), b.now, {});   // has another device elsewhere
+  b.set.online(on_gateway({2}, {1000}, 3, 2), b.now, {});  // and she is on that node's next life already
+  b.told(10s);
+  b.set.lose_node(3, 1, b.now);
+  CHECK(b.told(3s).empty());
+  b.set.online(on_gateway({3}, {103}, 2, 1), b.now, {});  // came back at another gateway
+  const auto all = b.told(3s);
+  CHECK(all.find("-4-5-6") != std::string::npos);
+  CHECK(std::count(all.begin(), all.end(), '-') == 47);
+  CHECK(all.find('+') == std::string::npos);
+  for (std::uint64_t i = 1; i <= 50; ++i) CHECK(b.set.query({i}, b.now).is_online == (i <= 3));
+}
+
+TEST_CASE("presence: a bucket that begins anew says at once who is there, and at the roll who isn't") {
+  presence_set set({.flap_delay = 5s, .recovery = 5s}, steady_time(1h));
+  set.online(on_gateway(ada, phone, 2, 1), steady_time(1h + 300ms), {});
+  auto first = set.take_changes(steady_time(1h + 400ms));
+  CHECK(first.active == std::vector<user_id>{ada});
+  set.offline(bob, laptop, steady_time(1h + 1s));
+  CHECK(set.take_changes(steady_time(1h + 2s)).away.empty());
+  CHECK_FALSE(set.take_roll(steady_time(1h + 4s)));
+  REQUIRE(set.next_due());
+  CHECK(*set.next_due() <= steady_time(1h + 5s));
+  const auto roll = set.take_roll(steady_time(1h + 5s));
+  REQUIRE(roll);
+  CHECK(*roll == std::vector<user_id>{ada});
+  CHECK_FALSE(set.take_roll(steady_time(1h + 6s)));
+  const auto after = set.take_changes(steady_time(1h + 6s));
+  CHECK(after.active.empty());
+  CHECK(after.away.empty());
+}
+
+TEST_CASE("presence: who was idle for long is not active because her bucket is new") {
+  presence_set set({.away_after = 10min}, steady_time(1h));
+  auto idle = on_gateway(ada, phone, 2, 1), busy = on_gateway(bob, laptop, 2, 1);
+  idle.is_active = busy.is_active = false;
+  idle.idle = 20min;
+  busy.idle = 9min;
+  set.online(idle, steady_time(1h), {});
+  set.online(busy, steady_time(1h), {});
+  CHECK(set.query(ada, steady_time(1h)).is_auto_away);
+  CHECK_FALSE(set.query(ada, steady_time(1h)).is_active);
+  CHECK(set.query(bob, steady_time(1h)).is_active);
+  CHECK_FALSE(set.query(bob, steady_time(1h + 61s)).is_active);
 }

@@ -242,3 +242,158 @@ TEST_CASE("session: a ticket that was given out in the last moment still works")
   CHECK(session.ends_at() == late + 30s);
   CHECK(session.attach(attaching(ticket_b, 101), next_time, late + 20s)->is_resumed());
 }
+
+// -- gateways that are elsewhere, or gone
+
+namespace {
+
+AnnounceRequest announcing(const AttachReply& attached, std::uint64_t connection, std::uint32_t node = 1) {
+  AnnounceRequest request;
+  request.set_seed(attached.seed());
+  request.set_connection(connection);
+  request.set_node(node);
+  request.set_node_incarnation(1);
+  request.add_watched_users(12);
+  return request;
+}
+
+wall_time wall_at(std::chrono::seconds second) { return wall_time(std::chrono::seconds(1'767'225'600) + second); }
+
+/// Attached on connection 100 of node 1, and what its gateway was told.
+AttachReply attach_first(session_state& session) {
+  REQUIRE(session.open(opening(), ticket_a, start));
+  auto reply = session.attach(attaching(ticket_a, 100), next_time, start, wall_at(0s));
+  REQUIRE(reply);
+  return *reply;
+}
+
+}  // namespace
+
+TEST_CASE("session: one that has died with its node is brought back by its gateway, as it was") {
+  session_state before({}), after({});
+  const auto attached = attach_first(before);
+  const auto outcome = after.announce(announcing(attached, 100), start + 60s);
+  REQUIRE(outcome);
+  CHECK(outcome->what == session_state::announced::revived);
+  CHECK(after.is_connected());
+  CHECK(after.caller().user() == 5);
+  CHECK(after.token_hash() == "hash");
+  CHECK(after.is_reconnect(std::string_view(reinterpret_cast<const char*>(next_time.data()), next_time.size())));
+  CHECK(after.snapshot(start + 60s, wall_at(60s)).started() == before.snapshot(start + 60s, wall_at(60s)).started());
+  CHECK(after.snapshot(start + 60s, wall_at(60s)).watched_users_size() == 1);
+  CHECK(after.detach(leaving(100), start + 61s));  // and goes on
+  REQUIRE(after.open(opening(true), ticket_b, start + 62s));
+  CHECK(after.attach(attaching(ticket_b, 200), next_time, start + 62s, wall_at(62s))->is_resumed());
+}
+
+TEST_CASE("session: of two sockets that are announced the later one counts, in whatever order they come") {
+  session_state before({});
+  const auto first = attach_first(before);
+  REQUIRE(before.open(opening(true), ticket_b, start + 1s));
+  const auto second = before.attach(attaching(ticket_b, 200), next_time, start + 1s, wall_at(-30s));  // a slower clock
+  REQUIRE(second);
+  SUBCASE("the older one first") {
+    session_state after({});
+    REQUIRE(after.announce(announcing(first, 100), start + 9s));
+    const auto outcome = after.announce(announcing(*second, 200), start + 9s);
+    REQUIRE(outcome);
+    CHECK(outcome->what == session_state::announced::replaced);
+    CHECK(outcome->previous == 100);
+    CHECK(after.connection() == 200);
+  }
+  SUBCASE("the later one first") {
+    session_state after({});
+    REQUIRE(after.announce(announcing(*second, 200), start + 9s));
+    CHECK(after.announce(announcing(first, 100), start + 9s).code() == errc::conflict);
+    CHECK(after.connection() == 200);
+  }
+  SUBCASE("it never died") {
+    CHECK(before.announce(announcing(first, 100), start + 9s).code() == errc::conflict);
+    const auto outcome = before.announce(announcing(*second, 200), start + 9s);
+    REQUIRE(outcome);
+    CHECK(outcome->what == session_state::announced::known);
+  }
+}
+
+TEST_CASE("session: who has another's seed, none, or one of a session that was ended, announces nothing") {
+  session_state session({});
+  auto attached = attach_first(session);
+  AttachReply foreign;
+  SessionSeed seed;
+  REQUIRE(seed.ParseFromString(attached.seed()));
+  seed.mutable_caller()->set_user(6);
+  seed.set_attachment(seed.attachment() + 1);
+  foreign.set_seed(seed.SerializeAsString());
+  CHECK(session.announce(announcing(foreign, 300), start).code() == errc::conflict);
+  CHECK(session.announce(announcing(AttachReply{}, 300), start).code() == errc::invalid_arguments);
+  session.end();
+  CHECK(session.announce(announcing(attached, 100), start).code() == errc::conflict);
+  CHECK_FALSE(session.is_alive());
+}
+
+TEST_CASE("session: when its gateway is gone it waits for its client, who knows where it was") {
+  session_state session({});
+  REQUIRE(session.open(opening(), ticket_a, start));
+  auto request = attaching(ticket_a, 100);
+  request.set_node_incarnation(7);
+  REQUIRE(session.attach(request, next_time, start, wall_at(0s)));
+  CHECK_FALSE(session.lose_gateway(2, 9, start + 1s));
+  CHECK_FALSE(session.lose_gateway(1, 6, start + 1s));  // an earlier life of that node
+  CHECK(session.lose_gateway(1, 7, start + 1s));
+  CHECK_FALSE(session.is_connected());
+  CHECK(session.ends_at() == start + 1s + 5min);
+  auto resume = opening(true);
+  auto& cursor = *resume.add_cursors();
+  cursor.set_kind(1);
+  cursor.set_id(4);
+  cursor.set_epoch(1);
+  cursor.set_seq(3);
+  REQUIRE(session.open(resume, ticket_b, start + 2s));
+  const auto back = session.attach(attaching(ticket_b, 200), next_time, start + 2s, wall_at(2s));
+  REQUIRE(back);
+  CHECK(back->is_resumed());
+  CHECK(back->cursors(0).seq() == 3);
+}
+
+TEST_CASE("session: one of which nothing is known goes on under its id only for a client that knows where it was") {
+  session_state session({});
+  CHECK(session.open(opening(true), ticket_a, start).code() == errc::not_found);
+  auto resume = opening(true);
+  resume.add_cursors()->set_seq(3);
+  CHECK(session.open(resume, ticket_a, start));
+  CHECK(session.starts_at_cursors());
+  session.end();
+  CHECK(session.open(resume, ticket_a, start).code() == errc::not_found);  // it was ended: known
+}
+
+TEST_CASE("session: who is sent elsewhere comes back to where its socket was, and only once") {
+  session_state session({});
+  attach_first(session);
+  PartRequest part;
+  part.set_connection(99);
+  CHECK(session.part(part, ticket_b, start + 1s).code() == errc::not_found);
+  part.set_connection(100);
+  *part.mutable_cursors() = leaving(100, 42).cursors();
+  const auto parted = session.part(part, ticket_b, start + 1s);
+  REQUIRE(parted);
+  CHECK_FALSE(session.is_connected());
+  CHECK_FALSE(session.detach(leaving(100, 50), start + 2s));  // the close that follows changes nothing
+  auto back = session.attach(attaching(ticket_b, 200), next_time, start + 3s, wall_at(3s));
+  REQUIRE(back);
+  CHECK(back->is_resumed());
+  REQUIRE(back->cursors_size() == 1);
+  CHECK(back->cursors(0).seq() == 42);
+  CHECK(session.attach(attaching(ticket_b, 201), next_time, start + 3s).code() == errc::invalid_auth);
+}
+
+TEST_CASE("session: who misses the goodbye and follows the earlier address boots afresh") {
+  session_state session({});
+  attach_first(session);
+  PartRequest part;
+  part.set_connection(100);
+  *part.mutable_cursors() = leaving(100, 42).cursors();
+  REQUIRE(session.part(part, ticket_b, start + 1s));
+  const auto back = session.attach(attaching(next_time, 200), ticket_a, start + 3s, wall_at(3s));
+  REQUIRE(back);
+  CHECK_FALSE(back->is_resumed());
+}
