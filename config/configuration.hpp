@@ -129,7 +129,8 @@ struct configuration {
     duration ping_interval = std::chrono::seconds(25);
     duration ping_timeout = std::chrono::seconds(15);
     duration stall_timeout = std::chrono::seconds(30);
-    duration drain_timeout = std::chrono::seconds(10);
+    duration drain_timeout = std::chrono::seconds(25);
+    std::size_t drain_rate = 500;
     friend bool operator==(const gateway_t&, const gateway_t&) = default;
   } gateway;
 
@@ -157,7 +158,7 @@ struct configuration {
 
   struct presence_t {
     duration away_after = std::chrono::minutes(10);
-    duration flap_delay = std::chrono::seconds(10);
+    duration flap_delay = std::chrono::seconds(5);
     duration publish_interval = std::chrono::seconds(1);
     std::size_t watched_max = 1'000;
     friend bool operator==(const presence_t&, const presence_t&) = default;

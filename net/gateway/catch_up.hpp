@@ -27,8 +27,13 @@ class catch_up {
  public:
   enum class next { ask, settled, lost };
 
+  /// Of an unknown position, the first page tells (begin_at).
   explicit catch_up(stream_position after, const catch_up_limits& limits = {}) : after_(after), limits_(limits) {}
 
+  /// What was asked for by time begins behind `at`. No effect on a position that is known.
+  void begin_at(stream_position at) {
+    if (!after_.is_known()) after_ = at;
+  }
   /// Everything up to here has come out.
   stream_position after() const { return after_; }
   bool is_settled() const { return is_settled_; }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/gateway/fan_out.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <random>
 #include <utility>
 
 #include "actors/protocol.hpp"
@@ -9,6 +11,8 @@
 #include "storage/model/assert.hpp"
 
 namespace throng {
+
+using std::chrono::microseconds;
 
 namespace {
 
@@ -57,17 +61,27 @@ class fan_out::loop_state final : public replay_source {
   loop_state(fan_out& owner, node_index node, std::size_t index, io_loop& on)
       : loop(on),
         inbox(owner.options_.inbox_bytes_max),
-        fan(node, index, owner.directory_, *this, owner.options_.catch_up),
+        fan(node, index, owner.directory_, *this, owner.options_.catch_up, std::random_device()()),
         owner_(owner),
         index_(index) {}
 
-  void replay(entity_key stream, stream_position after, user_id user, std::uint64_t token) override {
+  void replay(entity_key stream, stream_position after, std::uint64_t stamp, user_id user,
+              std::uint64_t token) override {
     ReplayRequest request;
     request.set_epoch(after.epoch);
     request.set_after_seq(after.seq);
+    if (!after.is_known() && after.seq == 0 && stamp != 0) {
+      const auto slack = static_cast<std::uint64_t>(microseconds(owner_.options_.clocks_apart_max).count());
+      request.set_since(static_cast<std::int64_t>(std::max(stamp, slack + 1) - slack));
+    }
     request.set_count_max(static_cast<std::uint32_t>(owner_.options_.replay_events_max));
     request.set_user(user.value);
     ask(stream, share(std::move(request)), token, 1);
+  }
+
+  void wake(entity_key bucket) override {
+    // Its answer is of no interest: from now on it is there, and tells.
+    owner_.region_.ask_raw(bucket, share(PresenceQuery()), owner_.options_.replay_timeout, [](const auto&) {});
   }
 
   shared_frame gap_frame(entity_key stream, stream_position behind) override {
@@ -100,8 +114,10 @@ class fan_out::loop_state final : public replay_source {
     if (answer) {
       if (auto reply = std::dynamic_pointer_cast<const ReplayReply>(*answer)) {
         auto page = std::make_shared<std::vector<arrival>>(arrivals_of(stream, reply));
-        loop.post_always([this, keep, token, reply, page] {
-          fan.on_page(token, reply->epoch(), reply->end_seq(), *page, owner_.region_.now());
+        std::optional<seq_t> begin;
+        if (dynamic_cast<const ReplayRequest&>(*request).since() != 0) begin = reply->after_seq();
+        loop.post_always([this, keep, token, reply, page, begin] {
+          fan.on_page(token, reply->epoch(), reply->end_seq(), *page, owner_.region_.now(), begin);
         });
         return;
       }
@@ -153,7 +169,7 @@ fan_out::fan_out(node_index node, region& entities, const std::vector<io_loop*>&
                       done(std::move(outcome));
                     });
                   },
-                  [this](entity_key stream) { region_.unsubscribe(stream); }},
+                  [this](entity_key stream) { region_.unsubscribe(stream); }, [this] { return region_.wall(); }},
                  [this](entity_key stream, std::uint64_t which) {
                    for (std::size_t i = 0; i < loops_.size(); ++i)
                      if (which & std::uint64_t{1} << i)

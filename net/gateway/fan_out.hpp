@@ -32,6 +32,7 @@ struct fan_out_options {
   unsigned replay_tries_max = 5;
   std::chrono::milliseconds replay_retry_delay{200};  // doubled each time
   std::chrono::milliseconds sweep_interval{5'000};
+  std::chrono::milliseconds clocks_apart_max{5'000};  // of nodes; what is asked for by time begins so much earlier
   catch_up_limits catch_up{};
   stream_directory::options streams{};
   std::size_t deliveries_max = 32'768;  // kept for the shell; 48 bytes each

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/gateway/gateway.hpp"
 
+#include <algorithm>
+#include <deque>
 #include <map>
+#include <random>
 #include <utility>
 
 #include "net/gateway/rtm.hpp"
@@ -10,26 +13,80 @@ namespace throng {
 
 namespace {
 
-/// Tells `count` connections of one loop at a time, so that its other work and the clients' return are spread.
-void drain_loop(const std::shared_ptr<rtm_services>& rtm, std::size_t index, unsigned count,
-                std::chrono::milliseconds pause) {
-  std::vector<rtm_connection*> next;
+constexpr std::chrono::milliseconds drain_period{10};
+constexpr std::chrono::seconds sweep_period{1};
+
+/// One loop's clients, each with the moment at which it is told to go.
+struct loop_drain {
+  std::shared_ptr<rtm_services> rtm;
+  std::shared_ptr<const drain_order> where;
+  std::size_t index = 0;
+  std::deque<std::pair<steady_time, std::uint64_t>> waiting;  // ids, by time
+  std::size_t turn = 0;
+
+  void list(std::chrono::milliseconds window) {
+    std::vector<std::uint64_t> clients;
+    rtm->fan->on_loop(index).for_each_reader([&](stream_reader& reader) {
+      auto& connection = static_cast<rtm_connection&>(reader);
+      if (!connection.is_closing()) clients.push_back(connection.id());
+    });
+    std::minstd_rand random(std::random_device{}());
+    const drain_plan plan(clients.size(), window);
+    const auto now = rtm->entities.now();
+    for (std::size_t i = 0; i < clients.size(); ++i)
+      waiting.emplace_back(now + plan.slot_of(i, static_cast<std::uint16_t>(random())), clients[i]);
+    turn = random();
+  }
+
+  static void go_on(const std::shared_ptr<loop_drain>& self) {
+    // Upgrades that were under way when it began come late, and have no slot.
+    if (self->waiting.empty()) self->list({});
+    const auto now = self->rtm->entities.now();
+    for (auto& waiting = self->waiting; !waiting.empty() && waiting.front().first <= now; waiting.pop_front())
+      if (auto* reader = self->rtm->fan->on_loop(self->index).find(waiting.front().second))
+        static_cast<rtm_connection*>(reader)->part(self->where, self->turn++);
+    self->rtm->fan->loop(self->index).after(drain_period, [self] { go_on(self); });
+  }
+};
+
+/// Each connection announces itself now and then, a few each second: what was lost is found out.
+void sweep(const std::weak_ptr<rtm_services>& weak, std::size_t index, std::uint64_t round) {
+  const auto rtm = weak.lock();
+  if (!rtm) return;
+  const auto rounds = static_cast<std::uint64_t>(std::max<std::int64_t>(1, rtm->options.announce_interval.count()));
   rtm->fan->on_loop(index).for_each_reader([&](stream_reader& reader) {
     auto& connection = static_cast<rtm_connection&>(reader);
-    if (next.size() < count && !connection.is_closing()) next.push_back(&connection);
+    if (connection.id() % rounds == round % rounds) connection.announce_soon();
   });
-  for (auto* each : next) each->drain();
-  if (next.size() < count) return;
-  rtm->fan->loop(index).after(pause, [rtm, index, count, pause] { drain_loop(rtm, index, count, pause); });
+  rtm->fan->loop(index).after(sweep_period, [weak, index, round] { sweep(weak, index, round + 1); });
+}
+
+/// SESSIONs of these slots may be new where they are now.
+void announce_moved(const std::shared_ptr<rtm_services>& rtm,
+                    const std::shared_ptr<const std::vector<slot_id>>& slots) {
+  for (std::size_t i = 0; i < rtm->fan->loop_count(); ++i)
+    rtm->fan->loop(i).post_always([rtm, i, slots] {
+      rtm->fan->on_loop(i).for_each_reader([&](stream_reader& reader) {
+        auto& connection = static_cast<rtm_connection&>(reader);
+        if (std::ranges::binary_search(*slots, slot_of(key_of(connection.session())))) connection.announce_soon();
+      });
+    });
 }
 
 }  // namespace
 
-gateway::gateway(node_index node, region& entities, const std::vector<io_loop*>& loops, const gateway_options& options)
+gateway::gateway(node_index node, region& entities, const std::vector<io_loop*>& loops, const gateway_options& options,
+                 std::uint64_t incarnation)
     : rtm_(std::make_shared<rtm_services>(entities, fan_out::make(node, entities, loops, options.fan_out), node,
-                                          options.rtm)),
+                                          options.rtm, incarnation)),
       options_(options) {
   rtm_->fan->start();
+  const std::weak_ptr<rtm_services> weak = rtm_;
+  entities.on_moved([weak](const std::vector<slot_id>& slots) {
+    if (const auto rtm = weak.lock()) announce_moved(rtm, std::make_shared<const std::vector<slot_id>>(slots));
+  });
+  for (std::size_t i = 0; i < rtm_->fan->loop_count(); ++i)
+    rtm_->fan->loop(i).post_always([weak, i] { sweep(weak, i, 0); });
 }
 
 gateway::~gateway() = default;
@@ -49,11 +106,15 @@ void gateway::handle(http_request request, http_responder responder) {
   responder.accept_websocket(std::make_shared<rtm_connection>(rtm_, index, std::move(*address)));
 }
 
-void gateway::drain() {
-  is_draining_ = true;
+void gateway::drain(drain_order where, std::chrono::milliseconds most) {
+  if (is_draining_.exchange(true)) return;
+  const auto order = std::make_shared<const drain_order>(std::move(where));
+  const auto window = drain_plan::window_of(rtm_->counters.connections, options_.drain_rate, most);
   for (std::size_t i = 0; i < rtm_->fan->loop_count(); ++i)
-    rtm_->fan->loop(i).post_always([rtm = rtm_, i, count = options_.drain_per_turn, pause = options_.drain_pause] {
-      drain_loop(rtm, i, count, pause);
+    rtm_->fan->loop(i).post_always([rtm = rtm_, i, order, window] {
+      auto mine = std::make_shared<loop_drain>(loop_drain{rtm, order, i, {}, 0});
+      mine->list(window);
+      loop_drain::go_on(mine);
     });
 }
 

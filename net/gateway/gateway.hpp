@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "net/gateway/drain_plan.hpp"
 #include "net/gateway/fan_out.hpp"
 #include "net/gateway/rtm_options.hpp"
 #include "net/transport/http.hpp"
@@ -19,8 +20,7 @@ struct rtm_services;
 struct gateway_options {
   fan_out_options fan_out{};
   rtm_options rtm{};
-  unsigned drain_per_turn = 200;  // connections told to go away at once, per loop
-  std::chrono::milliseconds drain_pause{20};
+  std::size_t drain_rate = 500;  // clients told to go elsewhere, per second, while there is time
 };
 
 struct gateway_figures {
@@ -44,7 +44,8 @@ struct gateway_stream {
 class gateway {
  public:
   /// `loops`: all of the server's, in their order.
-  gateway(node_index node, region& entities, const std::vector<io_loop*>& loops, const gateway_options& options);
+  gateway(node_index node, region& entities, const std::vector<io_loop*>& loops, const gateway_options& options,
+          std::uint64_t incarnation = 0);
   ~gateway();
   gateway(const gateway&) = delete;
   gateway& operator=(const gateway&) = delete;
@@ -54,8 +55,9 @@ class gateway {
   /// An http_handler for what serves() accepts: upgrades a good RTM address, answers anything else with an error.
   void handle(http_request request, http_responder responder);
 
-  /// Tells all clients to go elsewhere, and closes them; new ones are refused from now on. Any thread; returns at once.
-  void drain();
+  /// Tells all clients to go elsewhere, one after the other within `most`, and closes them; new ones are refused from
+  /// now on. Any thread; returns at once.
+  void drain(drain_order where, std::chrono::milliseconds most);
 
   gateway_figures figures() const;
   /// `done` is called once, on an io thread.

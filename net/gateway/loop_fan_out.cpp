@@ -32,8 +32,9 @@ void erase_one(std::vector<T>& from, Predicate matches) {
 }  // namespace
 
 loop_fan_out::loop_fan_out(node_index node, std::size_t loop_index, stream_directory& directory, replay_source& source,
-                           const catch_up_limits& limits)
+                           const catch_up_limits& limits, std::uint32_t first_generation)
     : id_base_(std::uint64_t{node.value} << 8 | loop_index),
+      first_generation_(first_generation),
       loop_index_(loop_index),
       directory_(directory),
       source_(source),
@@ -53,7 +54,7 @@ loop_fan_out::slot loop_fan_out::attach(stream_reader& reader) {
     free_readers_.pop_back();
   }
   auto& place = readers_[at];
-  const auto generation = ((place.id >> 20) + 1) & 0xFFFFFF;
+  const auto generation = ((place.id ? place.id >> 20 : first_generation_) + 1) & 0xFFFFFF;
   place.id = id_base_ << 44 | generation << 20 | at;
   place.reader = &reader;
   place.since = passed_;
@@ -121,7 +122,8 @@ loop_fan_out::extras& loop_fan_out::more(stream& s) {
 }
 
 void loop_fan_out::tidy(stream& s) {
-  if (s.more && s.more->followers.empty() && s.more->just_joined.empty() && !s.more->own) s.more.reset();
+  if (s.more && s.more->followers.empty() && s.more->just_joined.empty() && !s.more->own && !s.more->presence)
+    s.more.reset();
 }
 
 bool loop_fan_out::reads(slot at, std::uint32_t index) const {
@@ -142,10 +144,10 @@ loop_fan_out::start_kind loop_fan_out::add_live(slot at, std::uint32_t index) {
 }
 
 loop_fan_out::start_kind loop_fan_out::add_follower(slot at, std::uint32_t index, stream_position after, bool begin,
-                                                    bool is_lost) {
+                                                    bool is_lost, std::uint64_t stamp) {
   flush(index);
   auto& s = streams_[index];
-  more(s).followers.push_back({at, begin, false, is_lost, catch_up(after, limits_)});
+  more(s).followers.push_back({at, begin, false, is_lost, catch_up(after, limits_), stamp});
   readers_[at].streams.push_back(index);
   if (!s.is_ready) return start_kind::pending;
   if (begin) ask_for(index, at, {});
@@ -177,7 +179,7 @@ loop_fan_out::start_kind loop_fan_out::subscribe_since(slot at, entity_key strea
   stream_start start;
   const auto index = open(stream, team, start);
   if (reads(at, index)) return start_kind::live;
-  if (stamp == 0 || start.stamp != stamp) return add_follower(at, index, {}, begin, true);
+  if (stamp == 0 || start.stamp != stamp) return add_follower(at, index, {}, begin, stamp == 0, stamp);
   if (!start.first.is_known()) return add_live(at, index);
   return subscribe_after(at, stream, team, start.first, begin);
 }
@@ -261,17 +263,36 @@ void loop_fan_out::run_turn(std::span<arrival> events, std::span<const entity_ke
   for (const auto key : gapped) {
     const auto index = index_.find(key);
     if (index == key_index::none) continue;
-    auto& s = streams_[index];
-    if (s.live.empty() || (s.more && s.more->own)) continue;
-    if (!s.at.is_known()) {  // it missed the very first
-      more(s).own = std::make_unique<catch_up>(stream_position{}, limits_);
-      lose_stream(index, now);
-      continue;
-    }
-    more(s).own = std::make_unique<catch_up>(s.at, limits_);
-    ask_for_stream(index, now);
+    catch_up_after_renewal(index, now);
   }
   flush_all();
+}
+
+void loop_fan_out::catch_up_after_renewal(std::uint32_t index, steady_time now) {
+  const auto key = streams_[index].key;
+  if (key.kind == entity_kind::presence) {
+    source_.wake(key);
+    return take_census(index);
+  }
+  if (streams_[index].more) {
+    // Whoever follows may have had its last page from the owner before.
+    std::vector<slot> followers;
+    for (auto& each : streams_[index].more->followers) {
+      each.asks_again = each.is_asking;
+      if (each.is_begun) followers.push_back(each.at);
+    }
+    for (const auto at : followers)
+      if (is_open(index, key) && find_follower(index, at)) ask_for(index, at, now);
+    if (!is_open(index, key)) return;
+  }
+  auto& s = streams_[index];
+  if (s.live.empty()) return;
+  if (s.more && s.more->own) {
+    s.more->asks_again = true;
+    return;
+  }
+  more(s).own = std::make_unique<catch_up>(s.at, limits_);
+  ask_for_stream(index, now);
 }
 
 void loop_fan_out::accept(arrival event, steady_time now) {
@@ -310,9 +331,7 @@ void loop_fan_out::accept(arrival event, steady_time now) {
 void loop_fan_out::pass_on(std::uint32_t index, const arrival& event, steady_time now) {
   const auto key = streams_[index].key;
   if (key.kind == entity_kind::presence) {
-    const auto readers = streams_[index].live;
-    for (const auto at : readers)
-      if (readers_[at].reader) readers_[at].reader->on_presence(*event.source, event.frame);
+    pass_presence(index, event);
     return;
   }
   if (event.is_numbered()) {
@@ -332,6 +351,57 @@ void loop_fan_out::pass_on(std::uint32_t index, const arrival& event, steady_tim
     for (const auto at : readers)
       if (readers_[at].reader) readers_[at].reader->on_own_event(*event.source);
   }
+}
+
+void loop_fan_out::pass_presence(std::uint32_t index, const arrival& event) {
+  const auto* body = dynamic_cast<const Event*>(event.source->event.get());
+  if (!body) return;
+  if (body->has_presence_census()) return take_census(index);
+  auto& view = more(streams_[index]).presence;
+  if (!view) view = std::make_unique<presence_view>();
+  std::vector<user_id> users;
+  if (body->has_presence_roll()) {
+    for (const auto user : body->presence_roll().users()) users.push_back({user});
+    const auto changes = view->call_roll(users);
+    tell_presence(index, changes.away, false);
+    return tell_presence(index, changes.active, true);
+  }
+  for (const auto user : body->presence().users()) users.push_back({user});
+  const auto news = view->note(users, body->presence().is_active());
+  if (news.size() != users.size()) return tell_presence(index, news, body->presence().is_active());
+  const auto readers = streams_[index].live;
+  for (const auto at : readers)
+    if (readers_[at].reader) readers_[at].reader->on_presence(*event.source, event.frame);
+}
+
+void loop_fan_out::tell_presence(std::uint32_t index, std::span<const user_id> users, bool is_active) {
+  const auto key = streams_[index].key;
+  if (users.empty() || !is_open(index, key)) return;
+  Event change;
+  for (const auto user : users) change.mutable_presence()->add_users(user.value);
+  change.mutable_presence()->set_is_active(is_active);
+  const publication told{key, 0, 0, delivery_class::presence, 0, share(std::move(change))};
+  const auto readers = streams_[index].live;
+  for (const auto at : readers)
+    if (readers_[at].reader) readers_[at].reader->on_presence(told, nullptr);
+}
+
+void loop_fan_out::note_presence(entity_key bucket, std::span<const user_id> active, std::span<const user_id> away) {
+  const auto index = index_.find(bucket);
+  if (index == key_index::none) return;
+  auto& view = more(streams_[index]).presence;
+  if (!view) view = std::make_unique<presence_view>();
+  const auto newly_away = view->learn(away, false);
+  const auto newly_active = view->learn(active, true);
+  tell_presence(index, newly_away, false);
+  tell_presence(index, newly_active, true);
+}
+
+void loop_fan_out::take_census(std::uint32_t index) {
+  const auto key = streams_[index].key;
+  const auto readers = streams_[index].live;
+  for (const auto at : readers)
+    if (readers_[at].reader) readers_[at].reader->on_census(key);
 }
 
 void loop_fan_out::pass_on_all(std::uint32_t index, std::span<const arrival> events, steady_time now) {
@@ -460,7 +530,8 @@ void loop_fan_out::ask_for_stream(std::uint32_t index, steady_time) {
   asked_.emplace(token, asked{s.key, no_slot});
   s.more->own_token = token;
   ++figures_.replays;
-  source_.replay(s.key, s.more->own->after(), readers_[s.live.front()].user, token);
+  s.more->asks_again = false;
+  source_.replay(s.key, s.more->own->after(), s.stamp, readers_[s.live.front()].user, token);
 }
 
 void loop_fan_out::ask_for(std::uint32_t index, slot at, steady_time now) {
@@ -471,11 +542,11 @@ void loop_fan_out::ask_for(std::uint32_t index, slot at, steady_time now) {
   const auto token = next_token_++;
   asked_.emplace(token, asked{streams_[index].key, at});
   ++figures_.replays;
-  source_.replay(streams_[index].key, who->cursor.after(), readers_[at].user, token);
+  source_.replay(streams_[index].key, who->cursor.after(), who->stamp, readers_[at].user, token);
 }
 
 void loop_fan_out::on_page(std::uint64_t token, epoch_t epoch, seq_t end_seq, std::span<const arrival> events,
-                           steady_time now) {
+                           steady_time now, std::optional<seq_t> begin) {
   const auto found = asked_.find(token);
   if (found == asked_.end()) return;
   const auto what = found->second;
@@ -486,11 +557,14 @@ void loop_fan_out::on_page(std::uint64_t token, epoch_t epoch, seq_t end_seq, st
   if (what.at == no_slot) {
     auto& s = streams_[index];
     if (!s.more || !s.more->own || s.more->own_token != token) return;
+    if (begin) s.more->own->begin_at({epoch, *begin});
     const auto then = s.more->own->on_page(epoch, end_seq, events, out);
     continue_stream(index, then, out, now);
   } else if (auto* who = find_follower(index, what.at)) {
     who->is_asking = false;
-    const auto then = who->cursor.on_page(epoch, end_seq, events, out);
+    if (begin) who->cursor.begin_at({epoch, *begin});
+    auto then = who->cursor.on_page(epoch, end_seq, events, out);
+    if (std::exchange(who->asks_again, false) && then == catch_up::next::settled) then = catch_up::next::ask;
     continue_follower(index, what.at, then, out, now);
   }
   flush_all();
@@ -538,7 +612,7 @@ void loop_fan_out::continue_stream(std::uint32_t index, catch_up::next then, std
     tidy(s);
     return;
   }
-  if (then == catch_up::next::settled) {
+  if (then == catch_up::next::settled && !(s.more && s.more->asks_again)) {
     s.at = own->after();
     promote(index);
     tidy(s);

@@ -11,12 +11,14 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
 #include "net/gateway/catch_up.hpp"
 #include "net/gateway/key_index.hpp"
+#include "net/gateway/presence_view.hpp"
 #include "net/gateway/stream_directory.hpp"
 #include "net/transport/frame.hpp"
 #include "storage/model/ids.hpp"
@@ -39,14 +41,20 @@ class stream_reader {
   virtual void on_presence(const publication& published, const shared_frame& single) = 0;
   /// It isn't subscribed to the stream any more: the person has left, or may not read it.
   virtual void on_removed(entity_key stream) = 0;
+  /// A presence bucket that it reads is to be told of its people anew.
+  virtual void on_census(entity_key bucket) = 0;
 };
 
 /// What the fan-out asks for. Calls come back through on_page() and on_lost(), later.
 class replay_source {
  public:
   virtual ~replay_source() = default;
-  /// Ask `stream` for what comes after `after`, on behalf of `user`. `token` goes back with the answer.
-  virtual void replay(entity_key stream, stream_position after, user_id user, std::uint64_t token) = 0;
+  /// Ask `stream` for what comes after `after`, on behalf of `user`. `token` goes back with the answer. If `after` is
+  /// unknown: for what has happened since the subscription of this stamp, here or on another node, began.
+  virtual void replay(entity_key stream, stream_position after, std::uint64_t stamp, user_id user,
+                      std::uint64_t token) = 0;
+  /// A presence bucket is on another node now, and may not know yet that somebody watches it.
+  virtual void wake(entity_key bucket) = 0;
   /// The frame that tells a client of a gap.
   virtual shared_frame gap_frame(entity_key stream, stream_position behind) = 0;
 };
@@ -67,7 +75,7 @@ class loop_fan_out {
 
   /// `node` and `loop_index` become part of the connections' ids.
   loop_fan_out(node_index node, std::size_t loop_index, stream_directory& directory, replay_source& source,
-               const catch_up_limits& limits = {});
+               const catch_up_limits& limits = {}, std::uint32_t first_generation = 0);
 
   // -- connections
 
@@ -93,7 +101,8 @@ class loop_fan_out {
   /// From behind `after`: live at once if nothing was missed, else as a follower. A follower's Replay is asked for by
   /// begin_following(), or here if `begin`.
   start_kind subscribe_after(slot at, entity_key stream, team_id team, stream_position after, bool begin);
-  /// From where the subscription named by `stamp` began, if that still lasts; else the reader is told of a gap.
+  /// From where the subscription named by `stamp` began: live if that still lasts and nothing has come, else as a
+  /// follower. Without a stamp the reader is told of a gap.
   start_kind subscribe_since(slot at, entity_key stream, team_id team, std::uint64_t stamp, bool begin);
   /// Asks for what this reader's followers have missed.
   void begin_following(slot at);
@@ -109,6 +118,8 @@ class loop_fan_out {
     /// Nothing of the stream was passed to any reader of this loop since this one was attached.
     bool is_untouched = false;
   };
+  /// As one client's question was answered: others who were told something else hear it too.
+  void note_presence(entity_key bucket, std::span<const user_id> active, std::span<const user_id> away);
   /// What the reader has been sent of its numbered streams.
   std::vector<cursor> cursors(slot at) const;
   template <class Function>
@@ -139,8 +150,9 @@ class loop_fan_out {
   /// A turn's events, and the streams of which some were dropped before they came here.
   void run_turn(std::span<arrival> events, std::span<const entity_key> gapped, steady_time now);
   void on_ready(entity_key stream);
-  /// Answers to replay_source::replay().
-  void on_page(std::uint64_t token, epoch_t epoch, seq_t end_seq, std::span<const arrival> events, steady_time now);
+  /// Answers to replay_source::replay(). `begin`: what the first event follows, if it was asked for by stamp.
+  void on_page(std::uint64_t token, epoch_t epoch, seq_t end_seq, std::span<const arrival> events, steady_time now,
+               std::optional<seq_t> begin = {});
   /// The stream can't tell any more; `may_read` false: this person may not read it.
   void on_lost(std::uint64_t token, bool may_read, steady_time now);
 
@@ -162,6 +174,8 @@ class loop_fan_out {
     bool is_asking;  // an answer is under way
     bool is_lost;    // there is nothing to ask for
     catch_up cursor;
+    std::uint64_t stamp = 0;  // of the subscription that it follows; its position is unknown
+    bool asks_again = false;  // the stream's owner has changed meanwhile
   };
   struct joined {
     slot at;
@@ -173,6 +187,8 @@ class loop_fan_out {
     std::vector<joined> just_joined;
     std::unique_ptr<catch_up> own;  // the stream's live readers have to catch up together
     std::uint64_t own_token = 0;
+    bool asks_again = false;  // the stream's owner has changed meanwhile
+    std::unique_ptr<presence_view> presence;
   };
   struct stream {
     entity_key key;
@@ -203,7 +219,8 @@ class loop_fan_out {
   bool is_open(std::uint32_t index, entity_key key) const { return index_.find(key) == index; }
   void close_if_unread(std::uint32_t index, steady_time now);
   start_kind add_live(slot at, std::uint32_t index);
-  start_kind add_follower(slot at, std::uint32_t index, stream_position after, bool begin, bool is_lost);
+  start_kind add_follower(slot at, std::uint32_t index, stream_position after, bool begin, bool is_lost,
+                          std::uint64_t stamp = 0);
   void drop(slot at, std::uint32_t index);  // from the stream's side only
   void remove(slot at, std::uint32_t index, steady_time now);
   void remove_and_tell(slot at, std::uint32_t index, steady_time now);
@@ -213,6 +230,10 @@ class loop_fan_out {
   void accept(arrival event, steady_time now);
   void pass_on(std::uint32_t index, const arrival& event, steady_time now);
   void pass_on_all(std::uint32_t index, std::span<const arrival> events, steady_time now);
+  void pass_presence(std::uint32_t index, const arrival& event);
+  void tell_presence(std::uint32_t index, std::span<const user_id> users, bool is_active);
+  void take_census(std::uint32_t index);
+  void catch_up_after_renewal(std::uint32_t index, steady_time now);
   void feed_followers(std::uint32_t index, const arrival& event, steady_time now);
   void send_to(slot at, std::uint32_t index, std::span<const arrival> events, steady_time now);
   void promote(std::uint32_t index);
@@ -236,6 +257,7 @@ class loop_fan_out {
   static void tidy(stream& s);
 
   const std::uint64_t id_base_;
+  const std::uint32_t first_generation_;
   const std::size_t loop_index_;
   stream_directory& directory_;
   replay_source& source_;

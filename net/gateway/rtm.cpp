@@ -23,6 +23,27 @@ std::uint64_t mark_of(std::string_view token_hash) {
   return mark;
 }
 
+/// The connection that this names is asked again later, or its SESSION doesn't know what it should.
+bool may_pass(errc code) { return code != errc::stopping && code != errc::unknown_message; }
+
+std::chrono::milliseconds backoff(const rtm_options& options, unsigned tries) {
+  return options.retry_delay * (1 << std::min(tries, 6u));
+}
+
+/// A SESSION that doesn't hear of it would keep a person there who has gone.
+void detach_until_heard(const std::shared_ptr<rtm_services>& services, std::size_t index, session_id session,
+                        const message_ptr& notice, unsigned tries) {
+  services->entities.ask_raw(
+      key_of(session), notice, services->options.ask_timeout, [=](const result<message_ptr>& answer) {
+        if (answer || !may_pass(answer.code()) || tries + 1 >= services->options.detach_tries_max) return;
+        auto& loop = services->fan->loop(index);
+        loop.post_always([=, &loop] {
+          loop.after(backoff(services->options, tries),
+                     [=] { detach_until_heard(services, index, session, notice, tries + 1); });
+        });
+      });
+}
+
 template <class T>
 void insert_sorted(std::vector<T>& into, T value) {
   const auto at = std::lower_bound(into.begin(), into.end(), value);
@@ -52,6 +73,31 @@ struct rtm_connection::listing {
   std::vector<channel_id> unlisted;  // taken off it since the list was asked for; sorted
   std::uint64_t after = 0;
 };
+
+// -- announcing
+// --------------------------------------------------------------------------------------------------------
+
+void rtm_services::announce_soon(std::size_t loop_index, std::uint64_t connection) {
+  auto& waiting = announcing[loop_index];
+  waiting.push_back(connection);
+  if (waiting.size() > 1) return;
+  fan->loop(loop_index).after(std::chrono::milliseconds(0), [self = shared_from_this(), loop_index] {
+    self->announce_some(loop_index);
+  });
+}
+
+void rtm_services::announce_some(std::size_t loop_index) {
+  auto& waiting = announcing[loop_index];
+  for (unsigned i = 0; i < options.announcements_per_turn && !waiting.empty(); ++i) {
+    auto* reader = fan->on_loop(loop_index).find(waiting.front());
+    waiting.pop_front();
+    if (reader) static_cast<rtm_connection*>(reader)->announce();
+  }
+  if (waiting.empty()) return;
+  fan->loop(loop_index).after(std::chrono::milliseconds(10), [self = shared_from_this(), loop_index] {
+    self->announce_some(loop_index);
+  });
+}
 
 rtm_connection::rtm_connection(std::shared_ptr<rtm_services> services, std::size_t loop_index, rtm_address address)
     : services_(std::move(services)),
@@ -83,6 +129,53 @@ void rtm_connection::ask(entity_key to, Request request, Then then) {
                               });
 }
 
+template <class Then>
+void rtm_connection::later(std::chrono::milliseconds delay, Then then) {
+  services_->fan->loop(loop_index_).after(delay, [fan = services_->fan, index = loop_index_, me = id(), then] {
+    if (auto* reader = fan->on_loop(index).find(me)) then(static_cast<rtm_connection&>(*reader));
+  });
+}
+
+void rtm_connection::on_census(entity_key bucket) {
+  if (bucket == key_of(presence_bucket_of(user_))) announce_soon();
+}
+
+void rtm_connection::announce_soon() {
+  if (std::exchange(is_queued_, true)) return;
+  services_->announce_soon(loop_index_, id());
+}
+
+void rtm_connection::announce() {
+  is_queued_ = false;
+  if ((phase_ != phase::booting && phase_ != phase::open) || seed_.empty()) return;
+  announces_again_ = is_announcing_;  // behind the answer: it may be one of before
+  if (is_announcing_) return;
+  is_announcing_ = true;
+  AnnounceRequest request;
+  request.set_seed(seed_);
+  request.set_connection(id());
+  request.set_node(services_->node.value);
+  request.set_node_incarnation(services_->incarnation);
+  request.set_peer(connection_->peer());
+  const auto idle = services_->entities.now() - last_active_;
+  request.set_idle_ms(std::chrono::duration_cast<std::chrono::milliseconds>(idle).count());
+  for (const auto user : watched_) request.add_watched_users(user.value);
+  ask<Nothing>(key_of(address_.session), std::move(request), [](rtm_connection& self, auto outcome) {
+    self.is_announcing_ = false;
+    if (self.is_closing()) return;
+    const auto code = outcome ? errc{} : outcome.code();
+    if (code == errc::conflict) return self.end(errc::conflict, ws_close::normal);
+    if (std::exchange(self.announces_again_, false)) return self.announce();
+    if (outcome || code == errc::invalid_arguments || !may_pass(code)) {
+      self.announce_tries_ = 0;
+      return;
+    }
+    const auto tries = self.announce_tries_;
+    self.announce_tries_ = static_cast<std::uint8_t>(std::min(tries + 1, 6));
+    self.later(backoff(self.services_->options, tries), [](rtm_connection& again) { again.announce(); });
+  });
+}
+
 // -- from the upgrade to hello
 // -----------------------------------------------------------------------------------------
 
@@ -102,6 +195,7 @@ void rtm_connection::on_open(std::shared_ptr<websocket_connection> connection) {
   request.set_connection(id());
   request.set_node(services_->node.value);
   request.set_peer(connection_->peer());
+  request.set_node_incarnation(services_->incarnation);
   ask<AttachReply>(key_of(address_.session), std::move(request), [](rtm_connection& self, auto outcome) {
     if (!outcome) return self.fail_boot(outcome.code());
     self.on_attached(**outcome);
@@ -126,6 +220,8 @@ void rtm_connection::fail_boot(errc why) {
 void rtm_connection::on_attached(const AttachReply& reply) {
   if (phase_ != phase::attaching) return;
   phase_ = phase::booting;
+  seed_ = reply.seed();
+  last_active_ = services_->entities.now();  // as the SESSION tells the PRESENCE BUCKET
   const auto& caller = reply.caller();
   team_ = {caller.team()};
   user_ = {caller.user()};
@@ -264,6 +360,8 @@ void rtm_connection::say_hello_if_ready() {
   }
   for (const auto& [frame, kind] : boot->held) send_now(frame, kind);
   fan().begin_following(slot_);
+  // So that it hears when the bucket, which must know of this session, begins anew.
+  fan().subscribe(slot_, key_of(presence_bucket_of(user_)), team_);
   if (!boot->watched.empty()) watch(boot->watched, false);
 }
 
@@ -319,8 +417,16 @@ void rtm_connection::on_own_event(const publication& published) {
     fan().unsubscribe(slot_, key_of(channel), services_->entities.now());
   } else if (event->has_signed_out() && event->signed_out().session() != 0) {
     const auto reason = event->signed_out().reason();
-    if (address_.session.value == event->signed_out().session())
+    const auto only = event->signed_out().connection();
+    const bool is_mine = address_.session.value == event->signed_out().session();
+    if (is_mine && only == id()) {
+      // Behind this turn, which may have events for other streams of it.
+      services_->fan->loop(loop_index_).post_always([fan = services_->fan, index = loop_index_, me = id()] {
+        if (auto* reader = fan->on_loop(index).find(me)) static_cast<rtm_connection&>(*reader).give_way();
+      });
+    } else if (is_mine && only == 0) {
       end(reason ? static_cast<errc>(reason) : errc::invalid_auth, ws_close::policy);
+    }
   } else if (event->has_signed_out()) {
     const auto& hashes = event->signed_out().token_hashes();
     const bool is_mine = std::any_of(hashes.begin(), hashes.end(),
@@ -367,32 +473,95 @@ void rtm_connection::on_resync() {
 void rtm_connection::on_close(std::uint16_t) {
   --services_->counters.connections;
   if (!is_attached_) return;
-  if (phase_ == phase::open || (phase_ == phase::closing && !boot_)) --services_->counters.sessions;
+  if (phase_ == phase::open || phase_ == phase::parting || (phase_ == phase::closing && !boot_))
+    --services_->counters.sessions;
   // An Attach that is still under way is followed by this notice, so that no session is left with a dead socket.
-  if (user_ || phase_ == phase::attaching) {
-    DetachNotice notice;
-    notice.set_connection(id());
-    for (const auto& each : fan().cursors(slot_)) {
-      if (!each.at.is_known() && each.stamp == 0) continue;
-      auto& cursor = *notice.add_cursors();
-      cursor.set_kind(static_cast<std::uint32_t>(each.stream.kind));
-      cursor.set_id(each.stream.id);
-      // Epoch 0: nothing has come since the subscription of this name began.
-      cursor.set_epoch(each.at.epoch);
-      cursor.set_seq(each.at.is_known() ? each.at.seq : each.stamp);
-      cursor.set_is_untouched(each.is_untouched);
-    }
-    // If it is lost, the SESSION ends at the next attach or by itself.
-    (void)services_->entities.tell(key_of(address_.session), share(std::move(notice)));
-  }
+  // Of one that was parting, the SESSION knows where it was: what came since was not sent.
+  if (user_ || phase_ == phase::attaching) detach(phase_ == phase::parting || has_said_goodbye_);
   phase_ = phase::closing;
   fan().detach(slot_, services_->entities.now());
   is_attached_ = false;
 }
 
-void rtm_connection::drain() {
+void rtm_connection::give_way() {
+  const bool is_known = phase_ == phase::parting || has_said_goodbye_;
+  end(errc::conflict, ws_close::normal);
+  // Who takes its place waits to hear what it was sent; the close may take as long as a dead line takes.
+  detach(is_known);
+}
+
+void rtm_connection::detach(bool is_known) {
+  if (std::exchange(has_detached_, true)) return;
+  DetachNotice notice;
+  notice.set_connection(id());
+  notice.set_user(user_.value);
+  if (!is_known) add_cursors(*notice.mutable_cursors());
+  detach_until_heard(services_, loop_index_, address_.session, share(std::move(notice)), 0);
+}
+
+/// Where it is in each stream.
+void rtm_connection::add_cursors(google::protobuf::RepeatedPtrField<StreamCursor>& to) {
+  for (const auto& each : fan().cursors(slot_)) {
+    if (!each.at.is_known() && each.stamp == 0) continue;
+    auto& cursor = *to.Add();
+    cursor.set_kind(static_cast<std::uint32_t>(each.stream.kind));
+    cursor.set_id(each.stream.id);
+    // Epoch 0: nothing has come since the subscription of this stamp began.
+    cursor.set_epoch(each.at.epoch);
+    cursor.set_seq(each.at.is_known() ? each.at.seq : each.stamp);
+    cursor.set_is_untouched(each.is_untouched);
+  }
+}
+
+void rtm_connection::part(const std::shared_ptr<const drain_order>& order, std::size_t turn) {
+  if (is_closing()) return;
+  if (phase_ != phase::open) return say_goodbye({});
+  // From here on events are not sent: they come behind the cursors, at the next gateway.
+  phase_ = phase::parting;
+  PartRequest request;
+  request.set_connection(id());
+  add_cursors(*request.mutable_cursors());
+  ask<PartReply>(key_of(address_.session), std::move(request), [order, turn](rtm_connection& self, auto outcome) {
+    if (self.phase_ != phase::parting || self.has_said_goodbye_) return;
+    // The last node takes all sessions with it.
+    if (!outcome || order->others.empty()) return self.say_goodbye({});
+    auto base_url = (*outcome)->base_url();
+    const auto as_websocket = [](const std::string& url) { return "ws" + url.substr(4); };
+    // Clients that came by another name than the node's own have something in front that knows the others.
+    if (!order->own_url.empty() && base_url == as_websocket(order->own_url))
+      base_url = as_websocket(order->others[turn % order->others.size()]);
+    if (base_url.empty()) return self.say_goodbye({});
+    self.say_goodbye(base_url + rtm_path({self.address_.session, (*outcome)->ticket()}));
+  });
+  later(services_->options.part_timeout, [](rtm_connection& self) {
+    if (self.phase_ == phase::parting && !self.has_said_goodbye_) self.say_goodbye({});
+  });
+}
+
+void rtm_connection::say_goodbye(std::string_view url) {
+  has_said_goodbye_ = true;
+  std::string json;
+  if (!url.empty()) {
+    json_writer next(json);
+    next.begin_object().member("type", "reconnect_url").member("url", url).end_object();
+    send(json);
+    json.clear();
+  }
+  const auto chance = static_cast<std::int64_t>(id() * 0x9E37'79B9'7F4A'7C15 >> 48);
+  const auto wait = services_->options.reconnect_jitter_max.count() * chance / 65'536;
+  json_writer goodbye(json);
+  goodbye.begin_object().member("type", "goodbye");
+  goodbye.member("reconnect_after_ms", wait);
+  if (!url.empty()) goodbye.member("url", url);
+  goodbye.end_object();
+  send(json);
+  leave_when_quiet(20);
+}
+
+void rtm_connection::leave_when_quiet(unsigned looks) {
   if (phase_ == phase::closing) return;
-  send(R"({"type":"goodbye"})");
+  if (posts_in_flight_ > 0 && looks > 0)
+    return later(std::chrono::milliseconds(100), [looks](rtm_connection& self) { self.leave_when_quiet(looks - 1); });
   phase_ = phase::closing;
   connection_->close(ws_close::going_away, "the server is going away");
 }
@@ -456,7 +625,7 @@ void rtm_connection::on_binary(std::string_view) {
 void rtm_connection::run(rtm_command command) {
   if (command.kind == rtm_kind::ping) return send(command.pong);
   if (phase_ != phase::open)
-    return send(render_rtm_error(command.id, error{errc::service_unavailable, "before hello"}));
+    return send(render_rtm_error(command.id, error{errc::service_unavailable, boot_ ? "before hello" : "goodbye"}));
   switch (command.kind) {
     case rtm_kind::message:
       return post(std::move(command));
@@ -503,7 +672,7 @@ void rtm_connection::post(rtm_command command) {
   ask<PostReply>(key_of(command.channel), std::move(request),
                  [reply_to = std::move(command.id)](rtm_connection& self, auto outcome) {
                    --self.posts_in_flight_;
-                   if (self.phase_ != phase::open) return;
+                   if (self.phase_ != phase::open && self.phase_ != phase::parting) return;
                    if (!outcome) return self.send(render_rtm_error(reply_to, outcome.failure()));
                    const auto& message = (*outcome)->message();
                    self.services_->fan->deliveries().add({key_of(channel_id{message.channel()}),
@@ -563,13 +732,15 @@ void rtm_connection::watch(std::vector<user_id> users, bool tell_session) {
     buckets.erase(std::unique(buckets.begin(), buckets.end()), buckets.end());
     return buckets;
   };
+  const auto own = presence_bucket_of(user_).value;
   const auto before = buckets_of(watched_);
   watched_ = std::move(users);
   watched_.shrink_to_fit();
   std::sort(watched_.begin(), watched_.end());
   const auto after = buckets_of(watched_);
   for (const auto bucket : before)
-    if (!contains_sorted(after, bucket)) fan().unsubscribe(slot_, key_of(bucket_id{bucket}), services_->entities.now());
+    if (bucket != own && !contains_sorted(after, bucket))
+      fan().unsubscribe(slot_, key_of(bucket_id{bucket}), services_->entities.now());
   for (const auto bucket : after)
     if (!contains_sorted(before, bucket)) fan().subscribe(slot_, key_of(bucket_id{bucket}), team_);
   if (tell_session) {
@@ -587,7 +758,7 @@ void rtm_connection::query_presence(const std::vector<user_id>& users) {
   for (auto& [bucket, query] : queries) {
     if (queries_in_flight_ == UINT16_MAX) return;
     ++queries_in_flight_;
-    ask<PresenceReply>(key_of(bucket), std::move(query), [](rtm_connection& self, auto outcome) {
+    ask<PresenceReply>(key_of(bucket), std::move(query), [bucket = bucket](rtm_connection& self, auto outcome) {
       std::vector<user_id> active;
       std::vector<user_id> away;
       if (outcome)
@@ -598,6 +769,7 @@ void rtm_connection::query_presence(const std::vector<user_id>& users) {
           (state.is_active() ? active : away).push_back(user);
         }
       if (--self.queries_in_flight_ == 0) self.changed_meanwhile_ = {};
+      self.fan().note_presence(key_of(bucket), active, away);
       if (self.phase_ == phase::open) self.show_presence(active, away);
     });
   }

@@ -6,20 +6,30 @@
 //
 // What the person may read follows her USER stream: channel_listed subscribes, channel_unlisted unsubscribes; leaving
 // a channel takes effect inside the channel's own stream. Memory counts here: tens of thousands of these are idle.
+//
+// The SESSION and the PRESENCE BUCKET may be on nodes that die. Whenever one of them is on another node than before,
+// the connection announces itself (Announce), and learns at once if another socket has taken its place.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "cluster/region.hpp"
+#include "net/gateway/drain_plan.hpp"
 #include "net/gateway/fan_out.hpp"
 #include "net/gateway/rtm_frame.hpp"
 #include "net/gateway/rtm_options.hpp"
 #include "net/gateway/rtm_url.hpp"
 #include "net/transport/websocket.hpp"
+
+namespace google::protobuf {
+template <class Element>
+class RepeatedPtrField;
+}
 
 namespace throng {
 
@@ -41,15 +51,29 @@ struct rtm_counters {
 };
 
 /// What the RTM connections of a node share.
-struct rtm_services {
-  rtm_services(region& all, std::shared_ptr<fan_out> to, node_index self, const rtm_options& with)
-      : entities(all), fan(std::move(to)), node(self), options(with) {}
+struct rtm_services : std::enable_shared_from_this<rtm_services> {
+  rtm_services(region& all, std::shared_ptr<fan_out> to, node_index self, const rtm_options& with,
+               std::uint64_t of_incarnation = 0)
+      : entities(all),
+        fan(std::move(to)),
+        node(self),
+        incarnation(of_incarnation),
+        options(with),
+        announcing(fan->loop_count()) {}
 
   region& entities;
   const std::shared_ptr<fan_out> fan;
   const node_index node;
+  const std::uint64_t incarnation;
   const rtm_options options;
   rtm_counters counters;
+
+  /// Has the connection announce itself, some per turn, in the order of the calls. On that loop's thread.
+  void announce_soon(std::size_t loop_index, std::uint64_t connection);
+
+ private:
+  void announce_some(std::size_t loop_index);
+  std::vector<std::deque<std::uint64_t>> announcing;  // by loop; bounded by its connections
 };
 
 class rtm_connection final : public websocket_handler, public stream_reader {
@@ -71,20 +95,24 @@ class rtm_connection final : public websocket_handler, public stream_reader {
   void on_own_event(const publication& published) override;
   void on_presence(const publication& published, const shared_frame& single) override;
   void on_removed(entity_key) override {}
+  void on_census(entity_key bucket) override;
 
-  /// Says goodbye and closes: the node is going away.
-  void drain();
+  /// Says where to go, and goodbye, and closes: the node is going away. `turn`: which of the others it is sent to.
+  void part(const std::shared_ptr<const drain_order>& order, std::size_t turn);
+  void announce();
+  void announce_soon();
+  session_id session() const { return address_.session; }
+  std::uint64_t id() { return fan().id_of(slot_); }
   /// Tells the client why, and closes.
   void end(errc why, std::uint16_t code);
-  bool is_closing() const { return phase_ == phase::closing; }
+  bool is_closing() const { return phase_ == phase::closing || phase_ == phase::parting; }
 
  private:
-  enum class phase : std::uint8_t { attaching, booting, open, closing };
+  enum class phase : std::uint8_t { attaching, booting, open, parting, closing };
   struct boot_state;
   struct listing;
 
   loop_fan_out& fan() { return services_->fan->on_loop(loop_index_); }
-  std::uint64_t id() { return fan().id_of(slot_); }
   void send(std::string_view json);
   void send_now(const shared_frame& frame, delivery kind);
   /// `then(rtm_connection&, result<shared_ptr<const Reply>>)`, on this thread, if the connection is still there.
@@ -92,6 +120,18 @@ class rtm_connection final : public websocket_handler, public stream_reader {
   void ask(entity_key to, Request request, Then then);
 
   void on_attached(const AttachReply& reply);
+  /// Another socket takes its place.
+  void give_way();
+  /// Tells the SESSION that this socket is no more; once. What it was sent, unless `is_known` already.
+  void detach(bool is_known);
+  void add_cursors(google::protobuf::RepeatedPtrField<StreamCursor>& to);
+  void say_goodbye(std::string_view url);
+  /// Once the posts that are under way are answered.
+  void leave_when_quiet(unsigned looks);
+  /// Runs `then(rtm_connection&)` later, if the connection is still there.
+  template <class Then>
+  void later(std::chrono::milliseconds delay, Then then);
+
   void start_listing();
   void ask_for_channels();
   void on_channels(const UserChannelsReply& page);
@@ -120,6 +160,7 @@ class rtm_connection final : public websocket_handler, public stream_reader {
   std::vector<user_id> watched_;            // sorted
   std::vector<user_id> changed_meanwhile_;  // presence that changed while queries are under way
   rtm_address address_;                     // the ticket goes once it is used
+  std::string seed_;                        // what the SESSION is brought back with
   team_id team_;
   user_id user_;
   bot_id bot_;
@@ -141,6 +182,12 @@ class rtm_connection final : public websocket_handler, public stream_reader {
   bool is_admin_ = false;
   bool may_post_ = false;  // the token's scopes say so
   bool wants_batches_ = false;
+  bool is_queued_ = false;      // to announce itself
+  bool is_announcing_ = false;  // an answer is under way
+  bool announces_again_ = false;
+  bool has_said_goodbye_ = false;
+  bool has_detached_ = false;
+  std::uint8_t announce_tries_ = 0;
 };
 
 }  // namespace throng

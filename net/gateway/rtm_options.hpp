@@ -17,6 +17,12 @@ struct rtm_options {
   std::chrono::milliseconds boot_timeout{15'000};     // from the upgrade to hello
   std::chrono::milliseconds resync_interval{30'000};  // a second overflow sooner than this closes the connection
   std::chrono::milliseconds active_interval{60'000};  // at most so often is the SESSION told of activity
+  std::chrono::milliseconds retry_delay{200};         // of what the SESSION must hear; doubled up to six times
+  unsigned detach_tries_max = 16;                     // about two minutes; then its node's end tells
+  std::chrono::milliseconds part_timeout{2'000};      // a client that is to go waits so long for its address
+  std::chrono::milliseconds reconnect_jitter_max{250};
+  std::chrono::seconds announce_interval{300};  // each socket, to find out what was lost
+  unsigned announcements_per_turn = 50;         // of 10 ms, per loop
 };
 
 }  // namespace throng

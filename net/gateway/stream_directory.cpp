@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/gateway/stream_directory.hpp"
 
-#include <random>
+#include <algorithm>
 #include <utility>
 
 #include "storage/model/assert.hpp"
@@ -9,11 +9,7 @@
 namespace throng {
 
 stream_directory::stream_directory(const options& with, door to, ready_callback on_ready)
-    : options_(with), door_(std::move(to)), on_ready_(std::move(on_ready)) {
-  // Random, so that a stamp of another node or of an earlier run of this one is not taken for one of these.
-  std::random_device seed;
-  next_stamp_ = (static_cast<std::uint64_t>(seed()) << 32 | seed()) | 1;
-}
+    : options_(with), door_(std::move(to)), on_ready_(std::move(on_ready)) {}
 
 stream_directory::part& stream_directory::part_of(entity_key key) { return parts_[std::hash<entity_key>{}(key) >> 58]; }
 
@@ -56,7 +52,9 @@ stream_start stream_directory::add(entity_key stream, team_id team, std::size_t 
     fresh.key = stream;
     fresh.loops = bit;
     fresh.team = team;
-    fresh.stamp = next_stamp_++;
+    // One of the same microsecond on another node says the same, so it may be taken for this one.
+    const auto wall_us = door_.wall ? static_cast<std::uint64_t>(door_.wall().time_since_epoch().count()) : 0;
+    fresh.stamp = last_stamp_ = std::max(last_stamp_ + 1, wall_us);
     part.index.insert(stream, static_cast<std::uint32_t>(part.entries.size()));
     part.entries.push_back(fresh);
     ++count_;

@@ -28,7 +28,7 @@ struct stream_start {
   bool is_ready = false;    // else on_ready() follows
   stream_position at;       // of the last event that this node saw
   stream_position first;    // before the first event that it saw; unknown if it saw none
-  std::uint64_t stamp = 0;  // names this subscription: "nothing seen yet" is a position only while it lasts
+  std::uint64_t stamp = 0;  // when this subscription began, which names it: "nothing seen since" is a position too
 };
 
 class stream_directory {
@@ -41,6 +41,7 @@ class stream_directory {
   struct door {
     std::function<void(entity_key, std::function<void(result<>)>)> subscribe;
     std::function<void(entity_key)> unsubscribe;
+    std::function<wall_time()> wall{};
   };
   /// Called on any thread, without a lock held: `stream` is subscribed now, tell these loops.
   using ready_callback = std::function<void(entity_key stream, std::uint64_t loops)>;
@@ -103,7 +104,7 @@ class stream_directory {
   std::array<part, 64> parts_;
   std::atomic<std::size_t> count_{0};
   std::atomic<std::size_t> lingering_{0};
-  std::atomic<std::uint64_t> next_stamp_;
+  std::uint64_t last_stamp_ = 0;  // microseconds of the wall clock; under door_mutex_
 };
 
 }  // namespace throng

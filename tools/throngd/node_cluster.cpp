@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "actors/repeatable.hpp"
 #include "cluster/consul_topology.hpp"
 #include "config/log.hpp"
 #include "tools/throngd/node_storage.hpp"
@@ -64,6 +65,7 @@ void node_cluster::add_to(node::parts& parts, node_storage& storage) {
   fences_ =
       std::make_unique<fence_threads>(storage.rows(), [&storage](slot_id slot) { return storage.shard_of(slot); });
   parts.between = links_.get();
+  parts.may_repeat = &is_repeatable;
   parts.raise_fences = [this](std::vector<fence> guards, const std::function<void(fence_outcomes)>& told) {
     fences_->raise(std::move(guards), told);
   };

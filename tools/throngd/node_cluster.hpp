@@ -30,6 +30,7 @@ class node_cluster {
 
   topology_store& topology() { return *topology_; }
   node_index number() const { return self_.node; }
+  std::uint64_t incarnation() const { return self_.incarnation; }
   /// Where its links are, whatever the others are told.
   host_port listening() const { return {settings_.listen.node.host, links_->port()}; }
 

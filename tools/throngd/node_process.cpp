@@ -177,7 +177,8 @@ class live_process final : public node_process {
 
     std::vector<io_loop*> loops;
     for (std::size_t i = 0; i < sockets_->loop_count(); ++i) loops.push_back(&sockets_->loop(i));
-    gateway_ = std::make_unique<gateway>(self, node_->door(), loops, gateway_options_of(settings_));
+    gateway_ = std::make_unique<gateway>(self, node_->door(), loops, gateway_options_of(settings_),
+                                         cluster_ ? cluster_->incarnation() : 0);
 
     tokens_ = std::make_unique<authenticator>(readers, admin_token_, cached_tokens_max, cached_token_ttl);
     rates_ = std::make_unique<shared_rate_limiter>(api_options_of(settings_).rates);
@@ -275,9 +276,19 @@ class live_process final : public node_process {
     sockets_->loop(0).after(std::max(pause, milliseconds(1)), [this] { trim_rows_when_due(); });
   }
 
-  /// Clients are told to go a few hundred at a time, so that they don't come back as one herd.
+  /// Clients are told to go one after the other, so that they don't come to the other gateways as one herd.
   void drain_websockets(steady_time until) {
-    gateway_->drain();
+    using std::chrono::milliseconds;
+    drain_order where;
+    if (const auto now = cluster_ ? cluster_->membership() : nullptr) {
+      where.own_url = now->self.client_url;
+      for (const auto& each : now->facts.members)
+        if (each.who.node != now->self.node && !each.is_draining && !is_unreachable(now->facts, each.who.node))
+          where.others.push_back(each.who.client_url);
+    }
+    // What is left is for the last ones' goodbyes.
+    const auto rest = std::chrono::duration_cast<milliseconds>(until - system_time().now());
+    gateway_->drain(std::move(where), rest * 3 / 4);
     while (gateway_->figures().connections > 0 && system_time().now() < until)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }

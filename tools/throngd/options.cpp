@@ -184,6 +184,7 @@ gateway_options gateway_options_of(const configuration& settings) {
   options.rtm.frames_per_second = limits.enabled ? static_cast<unsigned>(limits.frames_per_second) : unlimited;
   options.rtm.frames_burst = limits.enabled ? static_cast<unsigned>(limits.frames_burst) : unlimited;
   options.rtm.ask_timeout = settings.entities.ask_timeout;
+  options.drain_rate = settings.gateway.drain_rate;
   return options;
 }
 
@@ -242,6 +243,8 @@ presence_options presence_options_of(const configuration& settings) {
   options.limits.away_after = settings.presence.away_after;
   options.limits.flap_delay = settings.presence.flap_delay;
   options.limits.publish_interval = settings.presence.publish_interval;
+  // Who was there before a bucket's node died and isn't heard of by then may yet be on her way to another gateway.
+  options.limits.recovery = std::max(options.limits.recovery, presence_set::duration(settings.presence.flap_delay));
   return options;
 }
 

@@ -32,8 +32,13 @@ struct reader final : stream_reader {
     told += "own" + std::to_string(p.seq) + ";";
     if (on_own) on_own();
   }
-  void on_presence(const publication&, const shared_frame&) override { ++presence; }
+  void on_presence(const publication& p, const shared_frame&) override {
+    ++presence;
+    const auto& change = static_cast<const Event&>(*p.event).presence();
+    for (const auto user : change.users()) seen += (change.is_active() ? "+" : "-") + std::to_string(user);
+  }
   void on_removed(entity_key stream) override { removed.push_back(stream); }
+  void on_census(entity_key) override { ++censuses; }
 
   std::string told;
   std::vector<std::string> buffers;
@@ -42,6 +47,8 @@ struct reader final : stream_reader {
   std::vector<entity_key> gaps;
   std::vector<entity_key> removed;
   int presence = 0;
+  int censuses = 0;
+  std::string seen;  // "+7-8": 7 is active, 8 is away
   std::function<void()> on_own;
 };
 
@@ -50,16 +57,20 @@ struct question {
   stream_position after;
   user_id user;
   std::uint64_t token;
+  std::uint64_t stamp = 0;
 };
 
 struct asking final : replay_source {
-  void replay(entity_key stream, stream_position after, user_id user, std::uint64_t token) override {
-    questions.push_back({stream, after, user, token});
+  void replay(entity_key stream, stream_position after, std::uint64_t stamp, user_id user,
+              std::uint64_t token) override {
+    questions.push_back({stream, after, user, token, stamp});
   }
+  void wake(entity_key bucket) override { woken.push_back(bucket); }
   shared_frame gap_frame(entity_key, stream_position behind) override {
     return std::make_shared<const std::string>("gap" + std::to_string(behind.seq) + ";");
   }
   std::vector<question> questions;
+  std::vector<entity_key> woken;
 };
 
 /// One loop of a node whose subscriptions are in place at once, or when `subscribed` is called.
@@ -345,7 +356,7 @@ TEST_CASE("loop_fan_out: who has left meanwhile is dropped by the replay, and wh
   CHECK(f.fan.stream_count() == 0);
 }
 
-TEST_CASE("loop_fan_out: a subscription by name continues while it lasts, and is a gap when it doesn't") {
+TEST_CASE("loop_fan_out: a subscription by name continues while it lasts, and is asked for by time when it doesn't") {
   fixture f;
   reader a, b, c;
   const auto at = f.add(a, 1);
@@ -372,9 +383,66 @@ TEST_CASE("loop_fan_out: a subscription by name continues while it lasts, and is
 
   reader d;
   f.fan.subscribe_since(f.add(d, 3), room, team, cursor.stamp + 12345, true);
-  CHECK(d.told == "gap1;");
+  REQUIRE(f.source.questions.size() == 2);
+  CHECK_FALSE(f.source.questions[1].after.is_known());
+  CHECK(f.source.questions[1].stamp == cursor.stamp + 12345);
   f.turn({event(room, 2)});
-  CHECK(d.told == "gap1;2;");
+  CHECK(d.told.empty());
+  f.fan.on_page(f.source.questions[1].token, 1, 1, page, now, 0);
+  CHECK(d.told == "1;2;");
+
+  reader e;
+  f.fan.subscribe_since(f.add(e, 4), room, team, 0, true);  // not even that is known
+  CHECK(e.told == "gap2;");
+}
+
+TEST_CASE("loop_fan_out: a stream that was quiet so far is asked for by time when its subscription was renewed") {
+  fixture f;
+  reader a;
+  f.fan.subscribe(f.add(a, 1), room, team);
+  f.turn({}, {room});
+  REQUIRE(f.source.questions.size() == 1);
+  CHECK_FALSE(f.source.questions[0].after.is_known());
+  CHECK(f.source.questions[0].stamp == f.fan.cursors(0).at(0).stamp);
+  SUBCASE("nothing was missed") {
+    f.fan.on_page(f.source.questions[0].token, 2, 40, {}, now, 40);
+    CHECK(a.told.empty());
+    CHECK(a.gaps.empty());
+    f.turn({event(room, 41, {.epoch = 2})});
+    CHECK(a.told == "41;");
+  }
+  SUBCASE("its first event was") {
+    const std::vector<arrival> page{event(room, 41, {.epoch = 2})};
+    f.fan.on_page(f.source.questions[0].token, 2, 41, page, now, 40);
+    CHECK(a.told == "41;");
+  }
+  SUBCASE("nobody can tell any more") {
+    f.fan.on_lost(f.source.questions[0].token, true, now);
+    CHECK(a.gaps == std::vector<entity_key>{room});
+  }
+}
+
+TEST_CASE("loop_fan_out: a renewal while the stream catches up is followed by one more question") {
+  fixture f;
+  reader a, b;
+  f.fan.subscribe(f.add(a, 1), room, team);
+  f.turn({event(room, 1)});
+  f.turn({}, {room});
+  REQUIRE(f.source.questions.size() == 1);
+  f.fan.subscribe_after(f.add(b, 2), room, team, {1, 0}, true);
+  REQUIRE(f.source.questions.size() == 2);
+  f.turn({}, {room});  // the next owner has died too
+  CHECK(f.source.questions.size() == 2);
+  f.fan.on_page(f.source.questions[0].token, 2, 1, {}, now);  // the first one's answer
+  REQUIRE(f.source.questions.size() == 3);
+  const std::vector<arrival> all{event(room, 1)}, page{event(room, 2, {.epoch = 3})};
+  f.fan.on_page(f.source.questions[1].token, 2, 1, all, now);  // the follower's, of the first one too
+  REQUIRE(f.source.questions.size() == 4);
+  f.fan.on_page(f.source.questions[2].token, 3, 2, page, now);
+  f.fan.on_page(f.source.questions[3].token, 3, 2, page, now);
+  CHECK(a.told == "1;2;");
+  CHECK(b.told == "1;2;");
+  CHECK(f.source.questions.size() == 4);
 }
 
 TEST_CASE("loop_fan_out: a stream whose subscription isn't in place says so, and asks for followers when it is") {
@@ -425,13 +493,62 @@ TEST_CASE("loop_fan_out: cursors say whether anything was told since the connect
   CHECK_FALSE(is_untouched(second, room));
 }
 
+arrival presence(entity_key bucket, const std::vector<std::uint64_t>& users, bool is_active) {
+  auto body = std::make_shared<Event>();
+  for (const auto user : users) body->mutable_presence()->add_users(user);
+  body->mutable_presence()->set_is_active(is_active);
+  return event(bucket, 0, {.priority = delivery_class::presence, .body = body});
+}
+
+TEST_CASE("loop_fan_out: of presence only what is different is told, whoever tells it") {
+  fixture f;
+  reader a, b;
+  const entity_key bucket{entity_kind::presence, 3};
+  f.fan.subscribe(f.add(a, 1), bucket, team);
+  f.turn({presence(bucket, {7, 8}, true), presence(bucket, {9}, false)});
+  CHECK(a.seen == "+7+8-9");
+  f.turn({presence(bucket, {7}, true), presence(bucket, {8, 9, 10}, true)});
+  CHECK(a.seen == "+7+8-9+9+10");
+
+  f.fan.subscribe(f.add(b, 2), bucket, team);
+  const std::vector<user_id> away{{7}, {11}}, nobody;
+  f.fan.note_presence(bucket, nobody, away);  // b's question was answered: a didn't know of 7
+  CHECK(a.seen == "+7+8-9+9+10-7");
+  f.fan.note_presence(bucket, nobody, away);
+  CHECK(a.seen == "+7+8-9+9+10-7");
+}
+
+TEST_CASE("loop_fan_out: a bucket that begins anew asks for its people, and calls the roll") {
+  fixture f;
+  reader a;
+  const entity_key bucket{entity_kind::presence, 3};
+  f.fan.subscribe(f.add(a, 1), bucket, team);
+  f.turn({presence(bucket, {7, 8}, true), presence(bucket, {9}, false)});
+  a.seen.clear();
+  f.turn({}, {bucket});
+  CHECK(f.source.woken == std::vector<entity_key>{bucket});
+  CHECK(a.censuses == 1);
+  CHECK(a.gaps.empty());
+  auto census = std::make_shared<Event>();
+  census->mutable_presence_census();
+  f.turn({event(bucket, 0, {.priority = delivery_class::presence, .body = census})});
+  CHECK(a.censuses == 2);
+  f.turn({presence(bucket, {8}, true)});  // as it hears of her again
+  CHECK(a.seen.empty());
+  auto roll = std::make_shared<Event>();
+  roll->mutable_presence_roll()->add_users(8);
+  roll->mutable_presence_roll()->add_users(9);
+  f.turn({event(bucket, 0, {.priority = delivery_class::presence, .body = roll})});
+  CHECK(a.seen == "-7+9");
+}
+
 TEST_CASE("loop_fan_out: presence goes to those who subscribed the bucket, not into buffers") {
   fixture f;
   reader a, b;
   const entity_key bucket{entity_kind::presence, 3};
   f.fan.subscribe(f.add(a, 1), bucket, team);
   f.add(b, 2);
-  f.turn({event(bucket, 0, {.priority = delivery_class::presence})});
+  f.turn({presence(bucket, {7}, true)});
   CHECK(a.presence == 1);
   CHECK(a.told.empty());
   CHECK(b.presence == 0);

@@ -133,6 +133,14 @@ class scripted_region final : public region {
     return list;
   }
 
+  template <class Message>
+  std::vector<std::shared_ptr<const Message>> all_asked() const {
+    std::vector<std::shared_ptr<const Message>> list;
+    for (const auto& each : questions)
+      if (auto message = std::dynamic_pointer_cast<const Message>(each.request)) list.push_back(message);
+    return list;
+  }
+
   AttachReply attach;
   std::optional<errc> attach_refusal;
   std::vector<channel_id> channels{room};
@@ -284,7 +292,7 @@ TEST_CASE("rtm: a wrong ticket is told and closed, and detaches nothing") {
   CHECK(a.socket->texts[0].find("invalid_auth") != std::string::npos);
   CHECK(a.socket->closed == ws_close::policy);
   f.close(a);
-  CHECK(f.entities.all_told<DetachNotice>().empty());
+  CHECK(f.entities.all_asked<DetachNotice>().empty());
   CHECK(f.services->counters.connections == 0);
   CHECK(f.services->counters.sessions == 0);
 }
@@ -295,7 +303,7 @@ TEST_CASE("rtm: a socket that goes while it attaches is detached all the same") 
                     std::make_shared<fake_socket>(f.loop)};
   a.rtm->on_open(a.socket);
   a.rtm->on_close(1006);  // before the loop has seen the answer
-  CHECK(f.entities.all_told<DetachNotice>().at(0)->connection() == f.entities.attached_connection);
+  CHECK(f.entities.all_asked<DetachNotice>().at(0)->connection() == f.entities.attached_connection);
   f.loop.run();
   CHECK(a.socket->texts.empty());
   CHECK(f.services->counters.connections == 0);
@@ -489,8 +497,9 @@ TEST_CASE("rtm: on close the SESSION hears where the socket was, and a resumed o
   f.entities.publish(key_of(room), 8, post("seen"));
   f.loop.run();
   f.close(a);
-  const auto notices = f.entities.all_told<DetachNotice>();
+  const auto notices = f.entities.all_asked<DetachNotice>();
   REQUIRE(notices.size() == 1);
+  f.answer(f.entities.take<DetachNotice>(), Nothing{});
   f.entities.publish(key_of(room), 9, post("missed"));
   f.loop.run();
 
@@ -725,10 +734,136 @@ TEST_CASE("rtm: a gap in the person's own stream makes her list count again") {
   CHECK(member(a.socket->texts[0], "text") == "\"hers\"");
 }
 
-TEST_CASE("rtm: goodbye comes before the close of a drain") {
+drain_order two_others() { return {"http://n1.example", {"http://n2.example", "https://n3.example"}}; }
+
+TEST_CASE("rtm: who is sent away is told where to, and nothing behind the cursors that go there") {
   fixture f;
   const auto a = f.open_with_hello();
-  a.rtm->drain();
-  CHECK(a.socket->take() == std::vector<std::string>{R"({"type":"goodbye"})"});
+  f.entities.publish(key_of(room), 8, post("seen"));
+  f.loop.run();
+  a.socket->take();
+  a.rtm->part(std::make_shared<const drain_order>(two_others()), 4);
+  const auto asked = f.entities.take<PartRequest>();
+  const auto& request = static_cast<const PartRequest&>(*asked.request);
+  CHECK(request.connection() == f.entities.attached_connection);
+  bool is_there = false;
+  for (const auto& each : request.cursors()) is_there |= each.id() == room.value && each.seq() == 8;
+  CHECK(is_there);
+  f.entities.publish(key_of(room), 9, post("too late"));
+  f.loop.run();
+  CHECK(a.socket->texts.empty());
+  CHECK_FALSE(a.socket->closed);
+
+  PartReply reply;
+  reply.set_ticket(std::string(16, 'p'));
+  reply.set_base_url("ws://n1.example");
+  std::string base = "ws://n2.example";
+  SUBCASE("by the node's own name") {}
+  SUBCASE("by another name, which the other nodes have too") {
+    reply.set_base_url("wss://chat.example");
+    base = "wss://chat.example";
+  }
+  f.answer(asked, reply);
+  const auto texts = a.socket->take();
+  REQUIRE(texts.size() == 2);
+  const auto url = "\"" + base + rtm_path({session, std::string(16, 'p')}) + "\"";
+  CHECK(member(texts[0], "type") == "\"reconnect_url\"");
+  CHECK(member(texts[0], "url") == url);
+  CHECK(member(texts[1], "type") == "\"goodbye\"");
+  CHECK(member(texts[1], "url") == url);
   CHECK(a.socket->closed == ws_close::going_away);
+}
+
+TEST_CASE("rtm: goodbye waits for the answers to what was posted") {
+  fixture f;
+  const auto a = f.open_with_hello();
+  a.rtm->on_text(R"({"id":1,"type":"message","channel":")" + to_text(room) + R"(","text":"last words"})");
+  a.rtm->part(std::make_shared<const drain_order>(two_others()), 0);
+  a.rtm->on_text(R"({"id":2,"type":"message","channel":")" + to_text(room) + R"(","text":"too late"})");
+  f.answer(f.entities.take<PartRequest>(), PartReply{});
+  CHECK_FALSE(a.socket->closed);
+  PostReply stored;
+  stored.mutable_message()->set_ts(1'700'000'000'000'001);
+  f.answer(f.entities.take<PostRequest>(), stored);
+  const auto texts = a.socket->take();
+  REQUIRE(texts.size() == 3);
+  CHECK(member(texts[0], "reply_to") == "2");
+  CHECK(member(texts[0], "ok") == "false");
+  CHECK(member(texts[1], "type") == "\"goodbye\"");
+  CHECK(member(texts[2], "reply_to") == "1");
+  CHECK(member(texts[2], "ok") == "true");
+  f.loop.advance(100ms);
+  CHECK(a.socket->closed == ws_close::going_away);
+}
+
+TEST_CASE("rtm: goodbye comes before the close also if nobody knows where to go") {
+  fixture f;
+  const auto a = f.open_with_hello();
+  a.rtm->part(std::make_shared<const drain_order>(), 0);
+  SUBCASE("the SESSION doesn't answer") { f.loop.advance(2s); }
+  SUBCASE("it refuses") {
+    f.entities.take<PartRequest>().done(errc::not_found);
+    f.loop.run();
+  }
+  const auto texts = a.socket->take();
+  REQUIRE(texts.size() == 1);
+  CHECK(member(texts[0], "type") == "\"goodbye\"");
+  CHECK(a.socket->closed == ws_close::going_away);
+}
+
+TEST_CASE("rtm: a SESSION hears of a socket's end, however often it takes") {
+  fixture f;
+  auto a = f.open_with_hello();
+  f.close(a);
+  for (int i = 0; i < 3; ++i) {
+    f.entities.take<DetachNotice>().done(errc::unavailable);
+    f.loop.advance(15s);
+  }
+  f.answer(f.entities.take<DetachNotice>(), Nothing{});
+  f.loop.advance(60s);
+  CHECK(f.entities.all_asked<DetachNotice>().empty());
+}
+
+TEST_CASE("rtm: a connection announces itself until it is heard, and goes if another has taken its place") {
+  fixture f;
+  f.entities.attach.set_seed("seed");
+  const auto a = f.open_with_hello();
+  Event census;
+  census.mutable_presence_census();
+  f.entities.publish(key_of(presence_bucket_of(ann)), 0, census);
+  f.loop.run();
+  f.loop.advance(10ms);
+  const auto asked = f.entities.take<AnnounceRequest>();
+  const auto& request = static_cast<const AnnounceRequest&>(*asked.request);
+  CHECK(request.seed() == "seed");
+  CHECK(request.connection() == f.entities.attached_connection);
+  asked.done(errc::unavailable);
+  f.loop.advance(1s);
+  const auto again = f.entities.take<AnnounceRequest>();
+  SUBCASE("heard") {
+    f.answer(again, Nothing{});
+    f.loop.advance(60s);
+    CHECK(f.entities.all_asked<AnnounceRequest>().empty());
+    CHECK_FALSE(a.socket->closed);
+  }
+  SUBCASE("replaced") {
+    again.done(errc::conflict);
+    f.loop.run();
+    CHECK(a.socket->closed == ws_close::normal);
+  }
+}
+
+TEST_CASE("rtm: a socket whose place was taken at another gateway is closed, and no other") {
+  fixture f;
+  const auto a = f.open_with_hello();
+  Event replaced;
+  replaced.mutable_signed_out()->set_session(session.value);
+  replaced.mutable_signed_out()->set_connection(f.entities.attached_connection + 1);
+  f.entities.publish(key_of(ann), 0, replaced);
+  f.loop.run();
+  CHECK_FALSE(a.socket->closed);
+  replaced.mutable_signed_out()->set_connection(f.entities.attached_connection);
+  f.entities.publish(key_of(ann), 0, replaced);
+  f.loop.run();
+  CHECK(a.socket->closed == ws_close::normal);
 }
