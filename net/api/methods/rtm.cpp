@@ -2,9 +2,9 @@
 // rtm.*: opens a SESSION and says where its websocket is. The address holds the session and a ticket that is good once.
 //
 // Throng's own arguments, for a client that comes back: `session` as it was told, and `cursors`, what it has seen:
-// {"C1":[epoch,seq],…}. The answer says `resumed`: the socket brings what came after the cursors, or says `gap`. That
-// holds too if the session has ended or died with its node: then `session` names a new one, which starts at the
-// cursors. Without cursors only a session that lives is resumed; if `resumed` is false, the client reads history
+// {"C1":[epoch,seq],…}. The answer says `resumed`: the socket brings what came after the cursors, or says `gap`. A
+// session that died with its node goes on under its id; for one that has ended, `session` names a new one, which starts
+// at the cursors. Without cursors only a session that lives is resumed; if `resumed` is false, the client reads history
 // instead.
 #include "net/api/methods/conversation_list.hpp"
 #include "net/api/scopes.hpp"
