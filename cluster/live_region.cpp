@@ -278,6 +278,7 @@ void live_region::apply(const slot_table& table, const std::vector<node_identity
       true);
   tell_lost(members);
   repeat_lost_asks();
+  repeat_lost_subscriptions();
   renew_subscriptions(changed);
   if (moved_ && !changed.empty()) moved_(changed);
 }
@@ -456,6 +457,7 @@ void live_region::raise(std::vector<fence> fences) {
 void live_region::tick(steady_time now) {
   peers_->tick(now);
   if (!between_) return;
+  repeat_lost_subscriptions();
   std::vector<fence> again;
   with_gates([&](auto& gates, auto& todo) {
     gates.tick(now, todo);
@@ -590,7 +592,37 @@ void live_region::subscribe(entity_key stream, std::function<void(result<>)> don
     std::lock_guard lock(streams_mutex_);
     streams_.emplace(stream, slot_of(stream));
   }
-  change_subscription(stream, true, std::move(done));
+  if (!done) return change_subscription(stream, true, {});
+  subscribe_until(stream, now() + subscription_timeout, std::move(done));
+}
+
+/// One that was on its way to a node that died goes to the next owner.
+void live_region::subscribe_until(entity_key stream, steady_time until, std::function<void(result<>)> done) {
+  change_subscription(stream, true, [this, stream, until, done = std::move(done)](result<> outcome) mutable {
+    if (outcome || outcome.code() != errc::unavailable || now() >= until || services_.is_stopping.load())
+      return done(std::move(outcome));
+    std::lock_guard lock(lost_mutex_);
+    lost_subscriptions_.push_back({stream, until, std::move(done)});
+  });
+}
+
+void live_region::repeat_lost_subscriptions() {
+  std::vector<lost_subscription> all;
+  {
+    std::lock_guard lock(lost_mutex_);
+    all.swap(lost_subscriptions_);
+  }
+  for (auto& each : all) {
+    bool is_wanted = false;
+    {
+      std::lock_guard lock(streams_mutex_);
+      is_wanted = streams_.contains(each.stream);
+    }
+    if (is_wanted)
+      subscribe_until(each.stream, each.until, std::move(each.done));
+    else
+      each.done(errc::unavailable);
+  }
 }
 
 void live_region::unsubscribe(entity_key stream) {

@@ -130,6 +130,8 @@ class live_region final : public region, public entity_door {
   void renew_subscription(entity_key stream);
   void tell_lost(const std::vector<node_identity>& members);
   void repeat_lost_asks();
+  void subscribe_until(entity_key stream, steady_time until, std::function<void(result<>)> done);
+  void repeat_lost_subscriptions();
 
   node_services& services_;
   slot_set& slots_;
@@ -159,6 +161,12 @@ class live_region final : public region, public entity_door {
 
   std::mutex lost_mutex_;
   std::vector<pending_asks::lost_ask> lost_asks_;  // to be sent again with the next table
+  struct lost_subscription {
+    entity_key stream;
+    steady_time until;
+    std::function<void(result<>)> done;
+  };
+  std::vector<lost_subscription> lost_subscriptions_;  // the same
 
   std::mutex streams_mutex_;
   std::unordered_map<entity_key, slot_id> streams_;  // that this node is subscribed to

@@ -122,6 +122,8 @@ class live_process final : public node_process {
     if (sockets_) {
       sockets_->stop_accepting();
       const auto until = system_time().now() + settings_.gateway.drain_timeout;
+      // First, so that the sessions of those who are sent away stay where they are then.
+      if (cluster_) cluster_->leave(system_time().now() + settings_.gateway.drain_timeout / 3);
       if (gateway_) drain_websockets(until);
       if (cluster_) cluster_->leave(until);
       const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - system_time().now());

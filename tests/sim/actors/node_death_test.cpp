@@ -224,6 +224,25 @@ TEST_CASE("node death: a stream's subscriber is told that it was renewed, and as
   CHECK(missed.after_seq() + 1 == missed.events(0).seq());
 }
 
+TEST_CASE("node death: a subscription that was on its way there is in place as soon as somebody has the slot") {
+  town t;
+  const auto room = t.channel_on(2);
+  t.kill(2);
+  std::optional<result<>> outcome;
+  t.door(1).subscribe(key_of(room), [&](result<> answer) { outcome = std::move(answer); });
+  t.settle();
+  CHECK_FALSE(outcome);
+  t.declare_dead();
+  t.settle();
+  CHECK_FALSE(outcome);
+  t.replace_dead();
+  t.settle();
+  REQUIRE(outcome);
+  CHECK(*outcome);
+  t.must(3, key_of(room), t.post("heard"));
+  CHECK(std::ranges::count_if(t.at(1).published, [&](const auto& each) { return each->stream == key_of(room); }) == 1);
+}
+
 TEST_CASE("node death: a session lives on where its gateway announces it") {
   town t;
   const auto phone = t.id_on<session_id>(2, 50);
