@@ -17,6 +17,10 @@ std::span<const bench> benches() {
       bench{"idle", "memory of connected sessions, and of bare accepted sockets", idle_options(), run_idle_bench},
       bench{"links", "envelopes between two nodes, plain and over TLS, and a bare CAF batch of 100", links_options(),
             run_links_bench},
+      bench{"failover", "the time until channels of a node that is lost live again, over a whole cluster",
+            failover_options(), run_failover_bench},
+      bench{"migrate", "the pause that a poster sees while its channel moves from node to node", migrate_options(),
+            run_migrate_bench},
   };
   return all;
 }

@@ -26,11 +26,15 @@ result<bench_report> run_read_bench(const command_line& line);
 result<bench_report> run_fanout_bench(const command_line& line);
 result<bench_report> run_idle_bench(const command_line& line);
 result<bench_report> run_links_bench(const command_line& line);
+result<bench_report> run_failover_bench(const command_line& line);
+result<bench_report> run_migrate_bench(const command_line& line);
 std::span<const option_spec> post_options();
 std::span<const option_spec> read_options();
 std::span<const option_spec> fanout_options();
 std::span<const option_spec> idle_options();
 std::span<const option_spec> links_options();
+std::span<const option_spec> failover_options();
+std::span<const option_spec> migrate_options();
 
 /// Reads whole numbers out of a command line, keeps the first failure, and notes them as parameters of the report.
 class number_reader {

@@ -36,7 +36,8 @@ int main(int argc, char** argv) {
   const auto all = benches();
   const auto chosen = std::ranges::find(all, name, &bench::name);
   if (chosen == all.end())
-    return refuse("throngbench NAME [options]; NAME is post, read, fanout, idle or links; --help says more");
+    return refuse(
+        "throngbench NAME [options]; NAME is post, read, fanout, idle, links, failover or migrate; --help says more");
 
   std::vector<option_spec> known(chosen->options.begin(), chosen->options.end());
   known.push_back({"--json", "", "one JSON object instead of a table"});

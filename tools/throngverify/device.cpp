@@ -22,11 +22,11 @@ constexpr auto come_back_late = 1500ms;
 
 }  // namespace
 
-device::device(scene& of, std::size_t person, std::size_t number)
+device::device(scene& of, std::size_t person, std::size_t number, std::optional<std::size_t> node)
     : scene_(of),
       person_(person),
       random_(random_for(of.plan.seed, "device", person * 16 + number)),
-      node_(pick_below(random_, of.nodes.size())) {}
+      node_(node ? *node : pick_below(random_, of.nodes.size())) {}
 
 task<void> device::live() {
   std::size_t failures = 0;

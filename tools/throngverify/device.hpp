@@ -24,7 +24,8 @@ inline constexpr std::size_t leavings = 4;
 
 class device {
  public:
-  device(scene& of, std::size_t person, std::size_t number);
+  /// Begins at `node`, or anywhere.
+  device(scene& of, std::size_t person, std::size_t number, std::optional<std::size_t> node = {});
   device(const device&) = delete;
   device& operator=(const device&) = delete;
 

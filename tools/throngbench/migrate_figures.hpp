@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What moves of channels looked like to who posts there, out of a run's history: for each move the longest time between
+// two acknowledgements of the channel, from the order to move until it has surely happened. Pure.
+#pragma once
+
+#include <vector>
+
+#include "tools/throngverify/history.hpp"
+
+namespace throng {
+
+struct move_mark {
+  verify::fault_index when;  // the move, as the record has it: from the order to its answer
+  channel_id channel;
+  channel_id bystander;  // another one, that was not moved then
+};
+
+struct move_samples {
+  std::vector<double> pause_ms, bystander_ms;
+};
+
+/// The answer to the order comes when the table is changed; the slot follows within milliseconds. So much later is
+/// looked at too.
+inline constexpr std::int64_t move_settles_ns = 150'000'000;
+
+move_samples move_samples_of(const verify::history& seen, const std::vector<move_mark>& marks);
+
+}  // namespace throng
