@@ -109,6 +109,22 @@ struct slot_end {
   bool restart = false;
   std::function<void(result<>)> done;
 };
+/// As a crash.
+struct slot_kill {
+  entity_key key;
+  std::string why;
+  std::function<void(result<>)> done;
+};
+struct slot_quarantine {
+  entity_key key;
+  std::chrono::milliseconds time{};
+  std::string why;
+  std::function<void(result<>)> done;
+};
+struct slot_release {
+  entity_key key;
+  std::function<void(result<>)> done;
+};
 /// An entity that was told to report so has nothing under way any more.
 struct slot_entity_idle {
   entity_cell_ptr cell;
@@ -137,7 +153,8 @@ struct slot_shutdown {};
 struct slot_input {
   std::variant<std::shared_ptr<const envelope>, publication_ptr, slot_subscription, slot_wake, slot_entity_ended,
                slot_entity_settled, slot_entity_idle, slot_tick, slot_list, slot_describe, slot_look, slot_end,
-               slot_drain, slot_take_out, slot_bring_in, slot_node_lost, slot_shutdown>
+               slot_kill, slot_quarantine, slot_release, slot_drain, slot_take_out, slot_bring_in, slot_node_lost,
+               slot_shutdown>
       what;
 };
 

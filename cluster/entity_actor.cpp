@@ -3,6 +3,8 @@
 
 #include <caf/event_based_actor.hpp>
 #include <caf/send.hpp>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 
 #include "cluster/harden.hpp"
 #include "cluster/link/message_codec.hpp"
@@ -236,7 +238,11 @@ class entity_actor final : public caf::event_based_actor {
       left().unread.push_back(std::move(message));
     } else {
       context_.cell().messages.fetch_add(1, std::memory_order_relaxed);
+      last_type_ = message->message->GetDescriptor();
+      last_from_ = message->from;
+      is_receiving_ = true;
       if (!has_ended_) handle_loaded(std::move(message));
+      is_receiving_ = false;
     }
     context_.cell().mailbox.fetch_sub(1);  // last: until here the SLOT must not think that nothing is going on
     context_.report_idle();
@@ -330,10 +336,16 @@ class entity_actor final : public caf::event_based_actor {
     try {
       work();
     } catch (const std::exception& failure) {
-      end(slot_entity_ended::cause_t::crashed, failure.what());
+      end(slot_entity_ended::cause_t::crashed, failure.what() + circumstances());
     } catch (...) {
-      end(slot_entity_ended::cause_t::crashed, "something was thrown that is not an exception");
+      end(slot_entity_ended::cause_t::crashed, "something was thrown that is not an exception" + circumstances());
     }
+  }
+  /// Which message may be to blame. Only the last is known to what goes on after a wait.
+  std::string circumstances() const {
+    if (!last_type_) return {};
+    return (is_receiving_ ? " (in " : " (after ") + last_type_->name() + " from " +
+           (last_from_.id != 0 ? to_text(last_from_) : std::string("outside")) + ")";
   }
   void end_if_broken() {
     if (context_.is_broken() && context_.cell().waiting.load() == 0)
@@ -361,6 +373,9 @@ class entity_actor final : public caf::event_based_actor {
   bool is_counted_ = false;
   bool is_loaded_ = false;
   bool is_wake_due_ = false;  // it came while loading
+  bool is_receiving_ = false;
+  const google::protobuf::Descriptor* last_type_ = nullptr;  // of the last message, and who sent it
+  entity_key last_from_;
   bool has_ended_ = false;
   // What the SLOT hears at the end; as it stands, if something throws that isn't the entity's code.
   slot_entity_ended::cause_t cause_ = slot_entity_ended::cause_t::crashed;

@@ -23,7 +23,8 @@ struct entity_view {
   std::chrono::milliseconds age{};  // of this incarnation
   std::chrono::milliseconds idle{};
   bool stays_active = false;
-  std::string reason;  // of the quarantine, or of the last crash
+  std::string reason;                           // of the quarantine, or of the last crash
+  std::chrono::milliseconds quarantine_left{};  // while it is quarantined
 };
 
 struct slot_view {
@@ -73,6 +74,8 @@ class inspection {
     bool only_troubled = false;  // crashed before, or quarantined
     std::size_t count_max = 1000;
     std::optional<slot_id> slot{};
+    /// Which `count_max` they are: those that have the most of it (`recent`: that had a message last). Any, without.
+    enum class order_t : std::uint8_t { any, mailbox, messages, crashes, age, idle, recent } order{};
   };
   virtual void entities(filter which, std::function<void(std::vector<entity_view>)> done) = 0;
   virtual void slots(std::function<void(std::vector<slot_view>)> done) = 0;
@@ -82,6 +85,15 @@ class inspection {
   virtual void stop(entity_key key, std::function<void(result<>)> done) = 0;
   /// The same, and starts a new incarnation; forgives crashes and lifts a quarantine.
   virtual void restart(entity_key key, std::function<void(result<>)> done) = 0;
+  /// Ends the incarnation at once, as a crash does: what waits in its mailbox is refused, and it counts as one.
+  /// errc::not_found if it isn't active.
+  virtual void kill(entity_key key, std::string why, std::function<void(result<>)> done) = 0;
+  /// Ends the incarnation at once, if there is one, and refuses all messages to it for so long, or until release(),
+  /// restart(), or its slot leaves this node.
+  virtual void quarantine(entity_key key, std::chrono::milliseconds for_so_long, std::string why,
+                          std::function<void(result<>)> done) = 0;
+  /// Lifts a quarantine and forgives crashes; its next message starts it. errc::not_found if it isn't in quarantine.
+  virtual void release(entity_key key, std::function<void(result<>)> done) = 0;
 
   /// Records the next `count_max` messages (at most 10,000) to `key`, or to all entities; stops by itself after them,
   /// or after `for_at_most`.
@@ -94,5 +106,8 @@ class inspection {
 
   virtual region_figures figures() const = 0;
 };
+
+/// What entities are ordered by; the larger are shown first.
+std::int64_t rank_of(const entity_view& view, inspection::filter::order_t order);
 
 }  // namespace throng

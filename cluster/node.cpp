@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/node.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -40,15 +41,18 @@ struct scheduler_config : caf::actor_system_config {
   }
 };
 
-/// Gathers one answer from each SLOT that exists and calls `done` with all of them.
+/// Gathers one answer from each SLOT that exists and calls `done` with all of them; `trim` is called in between, to
+/// keep no more than will be wanted.
 template <class Item>
 class gathering {
  public:
-  gathering(std::size_t answers, std::function<void(std::vector<Item>)> done)
-      : missing_(answers), done_(std::move(done)) {}
-  void add(std::vector<Item> items) {
+  using items = std::vector<Item>;
+  gathering(std::size_t answers, std::function<void(items)> done, std::function<void(items&)> trim)
+      : missing_(answers), done_(std::move(done)), trim_(std::move(trim)) {}
+  void add(items some) {
     std::unique_lock lock(mutex_);
-    for (auto& each : items) all_.push_back(std::move(each));
+    for (auto& each : some) all_.push_back(std::move(each));
+    if (trim_) trim_(all_);
     if (--missing_ > 0) return;
     lock.unlock();
     done_(std::move(all_));
@@ -58,8 +62,20 @@ class gathering {
   std::mutex mutex_;
   std::size_t missing_;
   std::vector<Item> all_;
-  std::function<void(std::vector<Item>)> done_;
+  std::function<void(items)> done_;
+  std::function<void(items&)> trim_;
 };
+
+/// Keeps those that rank first; not before there are twice as many, so that it costs little.
+void keep_first(std::vector<entity_view>& views, const inspection::filter& which, std::size_t at_least) {
+  if (views.size() <= at_least) return;
+  const auto end = views.begin() + static_cast<std::ptrdiff_t>(which.count_max);
+  if (which.order != inspection::filter::order_t::any)
+    std::nth_element(views.begin(), end, views.end(), [&](const entity_view& a, const entity_view& b) {
+      return rank_of(a, which.order) > rank_of(b, which.order);
+    });
+  views.erase(end, views.end());
+}
 
 class live_node final : public node, private inspection {
  public:
@@ -74,6 +90,7 @@ class live_node final : public node, private inspection {
     services_.door = &region_;
     services_.loads.times_work = !is_simulated_;
     services_.may_repeat = std::move(with.may_repeat);
+    services_.give_up = std::move(with.on_broken);
     if (with.table) region_.own_everything(*with.table);
     for (auto& [kind, factory] : placed) services_.factories[static_cast<std::size_t>(kind)] = std::move(factory);
     if (!is_simulated_) ticker_ = std::thread([this] { keep_ticking(); });
@@ -135,18 +152,18 @@ class live_node final : public node, private inspection {
   /// Asks every SLOT that exists; `ask(shell, answer)`, where answer takes a vector of Item. One that ends meanwhile
   /// counts as empty.
   template <class Item, class Ask>
-  void gather(std::function<void(std::vector<Item>)> done, Ask ask) {
+  void gather(std::function<void(std::vector<Item>)> done, Ask ask, std::function<void(std::vector<Item>&)> trim = {}) {
     std::vector<slot_shell*> shells;
     slots_.each([&](slot_shell& shell) { shells.push_back(&shell); });
     if (shells.empty() || services_.is_stopping.load()) return done({});
-    auto all = std::make_shared<gathering<Item>>(shells.size(), std::move(done));
+    auto all = std::make_shared<gathering<Item>>(shells.size(), std::move(done), std::move(trim));
     for (auto* shell : shells)
       ask(*shell, surely<std::vector<Item>>([all](std::vector<Item> items) { all->add(std::move(items)); }, {}));
   }
 
   void entities(filter which, std::function<void(std::vector<entity_view>)> done) override {
     if (which.key) {
-      if (services_.is_stopping.load()) return done({});
+      if (services_.is_stopping.load() || !slots_.find(slot_of(*which.key))) return done({});
       slots_.send(slot_of(*which.key), {slot_list{which, surely<std::vector<entity_view>>(std::move(done), {})}});
       return;
     }
@@ -156,13 +173,16 @@ class live_node final : public node, private inspection {
       caf::anon_send(shell->actor, slot_input{slot_list{which, surely<std::vector<entity_view>>(std::move(done), {})}});
       return;
     }
-    auto trimmed = [limit = which.count_max, done = std::move(done)](std::vector<entity_view> all) {
-      if (all.size() > limit) all.resize(limit);
+    auto trimmed = [which, done = std::move(done)](std::vector<entity_view> all) {
+      keep_first(all, which, which.count_max);
       done(std::move(all));
     };
-    gather<entity_view>(std::move(trimmed), [which](slot_shell& shell, auto answer) {
-      caf::anon_send(shell.actor, slot_input{slot_list{which, std::move(answer)}});
-    });
+    gather<entity_view>(
+        std::move(trimmed),
+        [which](slot_shell& shell, auto answer) {
+          caf::anon_send(shell.actor, slot_input{slot_list{which, std::move(answer)}});
+        },
+        [which](auto& all) { keep_first(all, which, 2 * which.count_max); });
   }
 
   void slots(std::function<void(std::vector<slot_view>)> done) override {
@@ -180,6 +200,24 @@ class live_node final : public node, private inspection {
   void end(entity_key key, bool restart, std::function<void(result<>)> done) {
     if (services_.is_stopping.load()) return done(errc::stopping);
     slots_.send(slot_of(key), {slot_end{key, restart, surely<result<>>(std::move(done), errc::stopping)}});
+  }
+
+  void kill(entity_key key, std::string why, std::function<void(result<>)> done) override {
+    tell_slot(key, std::move(done), [&](auto surely_done) { return slot_kill{key, std::move(why), surely_done}; });
+  }
+  void quarantine(entity_key key, std::chrono::milliseconds for_so_long, std::string why,
+                  std::function<void(result<>)> done) override {
+    tell_slot(key, std::move(done), [&](auto surely_done) {
+      return slot_quarantine{key, for_so_long, std::move(why), surely_done};
+    });
+  }
+  void release(entity_key key, std::function<void(result<>)> done) override {
+    tell_slot(key, std::move(done), [&](auto surely_done) { return slot_release{key, surely_done}; });
+  }
+  template <class Make>
+  void tell_slot(entity_key key, std::function<void(result<>)> done, Make make) {
+    if (services_.is_stopping.load()) return done(errc::stopping);
+    slots_.send(slot_of(key), {make(surely<result<>>(std::move(done), errc::stopping))});
   }
 
   void start_trace(std::optional<entity_key> key, std::size_t count_max,

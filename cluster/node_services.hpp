@@ -83,6 +83,8 @@ struct node_services {
   message_trace trace{};
   recent_log<passage> passages{options.passages_max};
   load_counters loads{};
+  /// A SLOT has crashed more often than it may: there is something wrong with this node. Any thread, must not block.
+  std::function<void(std::string why)> give_up{};
 
   /// Any thread; for how long an entity may be silent: not long, while there are too many.
   bool has_too_many() const { return counters.live() > options.active_max; }

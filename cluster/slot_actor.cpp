@@ -32,6 +32,8 @@ struct succession {
   std::function<void(result<entity_remains>)> taken;        // by whom it is taken out; empty: it isn't
   std::shared_ptr<entity_remains> left;                     // by the incarnation; null: nothing
   bool was_told = false;                                    // to end; one that is taken out ends when it is idle
+  bool is_forced = false;                                   // its end is none of its own doing…
+  std::string killed_because;                               // …and counts as a crash if this says why
 };
 
 /// What is remembered of an entity that has crashed.
@@ -72,7 +74,15 @@ class slot_actor final : public caf::event_based_actor {
   const char* name() const override { return "slot"; }
 
   caf::behavior make_behavior() override {
-    return {[this](slot_input& input) { std::visit([this](auto& each) { handle(each); }, input.what); }};
+    return {[this](slot_input& input) {
+      try {
+        std::visit([this](auto& each) { handle(each); }, input.what);
+      } catch (const std::exception& failure) {
+        start_again(failure.what());
+      } catch (...) {
+        start_again("something was thrown that is not an exception");
+      }
+    }};
   }
 
  private:
@@ -158,7 +168,8 @@ class slot_actor final : public caf::event_based_actor {
         log::warn("{} starts again after a commit that failed: {}", to_text(found->first), report.reason);
         break;
       case slot_entity_ended::cause_t::crashed:
-        crashed(found->first, entity, std::move(report.reason));
+        if (entity.next && entity.next->is_forced) report.reason = std::exchange(entity.next->killed_because, {});
+        if (!report.reason.empty()) crashed(found->first, entity, std::move(report.reason));
         break;
     }
     settle(found);
@@ -335,10 +346,10 @@ class slot_actor final : public caf::event_based_actor {
     std::vector<entity_view> views;
     const auto now = services_.clock.now();
     for (const auto& [key, entity] : members_) {
-      if (views.size() >= query.filter.count_max) break;
+      if (query.filter.order == inspection::filter::order_t::any && views.size() >= query.filter.count_max) break;
       if (query.filter.kind && *query.filter.kind != key.kind) continue;
       if (query.filter.key && *query.filter.key != key) continue;
-      if (query.filter.only_troubled && entity.crash_count() == 0) continue;
+      if (query.filter.only_troubled && entity.crash_count() == 0 && !entity.is_in_quarantine(now)) continue;
       if (!entity.actor && !entity.is_in_quarantine(now) && !query.filter.only_troubled) continue;
       views.push_back(view_of(key, entity, now));
     }
@@ -381,6 +392,37 @@ class slot_actor final : public caf::event_based_actor {
     entity.next->is_wanted |= command.restart;
     entity.next->when_settled.push_back(std::move(command.done));
     if (!entity.actor) settle(found);
+  }
+
+  void handle(slot_kill& command) {
+    auto found = members_.find(command.key);
+    if (found == members_.end() || !found->second.actor) return command.done(errc::not_found);
+    end_now(found->second, std::move(command.why));
+    found->second.next->when_settled.push_back(std::move(command.done));
+  }
+
+  void handle(slot_quarantine& command) {
+    auto& entity = members_[command.key];
+    if (!entity.past) entity.past = std::make_unique<trouble>();
+    if (!entity.cell) entity.cell = std::make_shared<entity_cell>(command.key);
+    entity.past->reason = std::move(command.why);
+    entity.past->is_quarantined = true;
+    entity.past->quarantined_until = services_.clock.now() + command.time;
+    services_.counters.quarantined.fetch_add(1, std::memory_order_relaxed);
+    log::warn("{} is in quarantine for {} s: {}", to_text(command.key), command.time.count() / 1000,
+              entity.past->reason);
+    if (entity.actor) end_now(entity, {});
+    expect_tick(entity.past->quarantined_until);
+    command.done(throng::done);
+  }
+
+  void handle(slot_release& command) {
+    auto found = members_.find(command.key);
+    if (found == members_.end() || !found->second.is_in_quarantine(services_.clock.now()))
+      return command.done(errc::not_found);
+    found->second.past->is_quarantined = false;
+    found->second.past->crashes.forgive();
+    command.done(throng::done);
   }
 
   // -- life and death of entities
@@ -427,6 +469,34 @@ class slot_actor final : public caf::event_based_actor {
     if (!when_drained_) return;
     leave_if_quiet();
     finish_draining();
+  }
+
+  /// Without another message; what waits in its mailbox is refused.
+  static void end_now(member& entity, std::string killed_because) {
+    if (!entity.next) entity.next = std::make_unique<succession>();
+    entity.next->is_forced = true;
+    entity.next->killed_because = std::move(killed_because);
+    if (entity.actor) caf::anon_send_exit(entity.actor, caf::exit_reason::kill);
+  }
+
+  /// This SLOT has crashed. What it remembers of who is alive is kept, or two incarnations might run side by side; but
+  /// all its entities start again, as after a supervisor's crash. Past the budget it is the node's turn.
+  void start_again(const std::string& reason) {
+    if (is_shutting_down_) return;
+    std::erase_if(members_,
+                  [](const auto& each) { return !each.second.actor && !each.second.next && !each.second.past; });
+    std::size_t ended = 0;
+    for (auto& [key, entity] : members_) {
+      if (!entity.actor) continue;
+      end_now(entity, {});
+      ++ended;
+    }
+    log::error("slot {} crashed, and its {} entities start again: {}", shell_.slot.value, ended, reason);
+    const auto& limits = services_.options.restarts;
+    if (crashes_.crashed(services_.clock.now(), limits) == restart_policy::verdict::restart || !services_.give_up)
+      return;
+    services_.give_up("slot " + std::to_string(shell_.slot.value) + " crashed " + std::to_string(crashes_.total()) +
+                      " times: " + reason);
   }
 
   void expect_tick(steady_time when) {
@@ -485,6 +555,8 @@ class slot_actor final : public caf::event_based_actor {
                                                                  : entity_view::state_t::active;
     view.crashes = entity.crash_count();
     if (entity.past) view.reason = entity.past->reason;
+    if (entity.is_in_quarantine(now))
+      view.quarantine_left = std::chrono::duration_cast<milliseconds>(entity.past->quarantined_until - now);
     if (entity.actor) {
       view.mailbox = entity.cell->mailbox.load();
       view.waiting = entity.cell->waiting.load();
@@ -505,6 +577,7 @@ class slot_actor final : public caf::event_based_actor {
   std::unordered_map<entity_key, member> members_;
   subscriber_table subscribers_;
   wake_queue wakes_;
+  restart_policy crashes_;  // its own
   steady_time last_passivation_{};
   std::function<void(slot_remains)> when_drained_;  // set while the slot is going elsewhere
   slot_remains remains_;                            // …of the entities that have ended since

@@ -34,6 +34,7 @@ namespace throng {
 enum class expulsion : std::uint8_t {
   declared_dead,  // the others couldn't reach it, or its record ended and its slots were given away
   replaced,       // another process has started under the same name, and lives
+  broken,         // the node itself gave up: node::parts::on_broken
 };
 
 class cluster_agent {

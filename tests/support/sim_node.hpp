@@ -81,6 +81,8 @@ class sim_node {
   executor_ptr jobs() { return jobs_; }
   /// What was published on this node, oldest first.
   std::vector<publication_ptr>& published() { return published_; }
+  /// Why the node gave up, each time.
+  const std::vector<std::string>& broken() const { return broken_; }
 
   /// Handles everything that is there and follows from it: messages, commits, reads, jobs. No time passes.
   void settle() {
@@ -155,6 +157,7 @@ class sim_node {
     readers_ = make_manual_reader_pool(*faults_, 10'000);
     jobs_ = std::make_shared<job_list>();
     node::parts parts{node_index{1}, options_, std::move(table), clock_, *commits_, *readers_, true};
+    parts.on_broken = [this](std::string why) { broken_.push_back(std::move(why)); };
     node_ = node::start(std::move(parts), kinds_);
     node_->door().on_publication([this](const publication_ptr& each) { published_.push_back(each); });
   }
@@ -180,6 +183,7 @@ class sim_node {
   std::shared_ptr<job_list> jobs_;
   std::unique_ptr<node> node_;
   std::vector<publication_ptr> published_;
+  std::vector<std::string> broken_;
   bool holds_commits_ = false;
 };
 

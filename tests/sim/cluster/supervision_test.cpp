@@ -200,7 +200,7 @@ TEST_CASE(
   CHECK((*sim.ask(one, add(1)))->value() == 1);
   REQUIRE(list(sim).size() == 1);
   CHECK(list(sim)[0].crashes == 1);
-  CHECK(list(sim)[0].reason == "told to crash");
+  CHECK(list(sim)[0].reason == "told to crash (in BoolValue from outside)");
 }
 
 TEST_CASE("slot: past the budget an entity is quarantined alone, says so, and can be released") {
