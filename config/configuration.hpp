@@ -202,6 +202,9 @@ struct configuration {
   struct admin_t {
     std::string token;                       // secret: only from THRONG_ADMIN_TOKEN; empty: the token file decides
     std::string token_file = "admin.token";  // below `data`, unless absolute
+    std::string viewer_token;                // secret, as above
+    std::string viewer_token_file = "viewer.token";  // as above
+    duration answer_patience{1'000};
     friend bool operator==(const admin_t&, const admin_t&) = default;
   } admin;
 

@@ -179,6 +179,9 @@ std::vector<field> fields(configuration& c) {
 
     secret("admin.token", c.admin.token, 16, "The admin token; only from THRONG_ADMIN_TOKEN, never in a file."),
     text("admin.token_file", c.admin.token_file, 1, path_chars_max, "Where the admin token is kept (mode 0600), below `data` unless absolute; made on first start, unless THRONG_ADMIN_TOKEN gives one."),
+    secret("admin.viewer_token", c.admin.viewer_token, 16, "A token that may look by the shell, and change nothing; only from THRONG_ADMIN_VIEWER_TOKEN, never in a file."),
+    text("admin.viewer_token_file", c.admin.viewer_token_file, 1, path_chars_max, "Where the viewer token is kept, as admin.token_file."),
+    time("admin.answer_patience", c.admin.answer_patience, 10ms, 60s, "How long the shell waits for other nodes before it answers without them, and says so; --timeout for one command. More: slower answers when a node is away."),
   };
 }
 // clang-format on

@@ -35,7 +35,8 @@ std::string words_reply() {
   for (auto kind :
        {entity_kind::channel, entity_kind::session, entity_kind::presence, entity_kind::workspace, entity_kind::user})
     writer.value(to_string(kind));
-  writer.end_array().end_object();
+  // Of all commands.
+  writer.end_array().key("options").begin_array().value("--node").value("--timeout").end_array().end_object();
   return out;
 }
 
@@ -45,12 +46,17 @@ http_handler admin_server::handler() {
   return [this](http_request request, http_responder responder) { answer(std::move(request), std::move(responder)); };
 }
 
-bool admin_server::is_admin(const http_request& request) const {
+std::optional<shell::caller> admin_server::caller_of(const http_request& request) const {
   auto value = request.header("authorization");
-  if (!value.starts_with("Bearer ")) return false;
+  if (!value.starts_with("Bearer ")) return std::nullopt;
   value.remove_prefix(7);
-  const auto& token = services_.admin_token;
-  return !token.empty() && value.size() == token.size() && CRYPTO_memcmp(value.data(), token.data(), token.size()) == 0;
+  auto is = [&](const std::string& token) {
+    return !token.empty() && value.size() == token.size() &&
+           CRYPTO_memcmp(value.data(), token.data(), token.size()) == 0;
+  };
+  if (is(services_.admin_token)) return shell::caller{"operator", std::string(request.peer), true};
+  if (is(services_.viewer_token)) return shell::caller{"viewer", std::string(request.peer), false};
+  return std::nullopt;
 }
 
 void admin_server::answer(http_request request, http_responder responder) {
@@ -72,13 +78,14 @@ void admin_server::answer(http_request request, http_responder responder) {
 }
 
 void admin_server::run_shell(http_request request, http_responder responder) {
-  if (!is_admin(request))
-    return responder.send(json(401, failure_reply({errc::not_authed, "Authorization: Bearer <the admin token>"})));
+  const auto by = caller_of(request);
+  if (!by)
+    return responder.send(
+        json(401, failure_reply({errc::not_authed, "Authorization: Bearer <the admin token, or the viewer token>"})));
   auto& loop = responder.loop();
   // Answers are copied std::functions; the responder can only be moved.
   auto held = std::make_shared<http_responder>(std::move(responder));
-  shell_.run(request.body, loop, "admin at " + request.peer,
-             [held](std::string reply) { held->send(json(200, std::move(reply))); });
+  shell_.run(request.body, loop, *by, [held](std::string reply) { held->send(json(200, std::move(reply))); });
 }
 
 }  // namespace throng

@@ -3,7 +3,8 @@
 //   GET  /healthz      200 while the process lives
 //   GET  /readyz       200 while it serves, 503 while it starts, drains or can't write
 //   GET  /metrics      Prometheus
-//   POST /shell        a command line as the body, with the admin token; see net/admin/shell_reply.hpp
+//   POST /shell        a command line as the body, with the admin token (the operator role) or the viewer token (looks
+//                      only); see net/admin/shell_reply.hpp
 //   GET  /shell/words  commands and kinds, for completion
 #pragma once
 
@@ -25,7 +26,8 @@ class admin_server {
  private:
   void answer(http_request request, http_responder responder);
   void run_shell(http_request request, http_responder responder);
-  bool is_admin(const http_request& request) const;
+  /// Who the token says it is; nothing for one that is neither the operators' nor the viewers'.
+  std::optional<shell::caller> caller_of(const http_request& request) const;
 
   admin_services& services_;
   shell shell_;

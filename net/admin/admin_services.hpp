@@ -9,7 +9,9 @@
 
 #include "cluster/inspection.hpp"
 #include "cluster/membership/cluster_agent.hpp"
+#include "cluster/node.hpp"
 #include "cluster/region.hpp"
+#include "net/admin/audit_log.hpp"
 #include "net/admin/cluster_admin.hpp"
 #include "net/admin/storage_admin.hpp"
 #include "net/api/api_server.hpp"
@@ -56,7 +58,15 @@ struct admin_services {
   std::function<std::shared_ptr<const cluster_agent::view>()> membership{};
   std::function<std::vector<links::view>()> link_views{};
   cluster_admin* placement = nullptr;  // who changes the cluster's placement; null for a node that is alone
-  std::atomic<bool> is_ready{false};   // false while it starts or drains
+  node_door* peers = nullptr;          // the other nodes' shells; null: there are none
+  audit_log* audit = nullptr;
+  std::string viewer_token{};                        // for looking; empty: there is none
+  std::chrono::milliseconds answer_patience{1'000};  // that another node's part of an answer may take
+  std::function<bool()> is_topology_away{};
+  std::function<node::placement()> placed{};  // as node::placed()
+  std::string configuration{};                // as print_configuration() has it
+  steady_time started{};
+  std::atomic<bool> is_ready{false};  // false while it starts or drains
 };
 
 }  // namespace throng

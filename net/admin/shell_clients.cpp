@@ -12,8 +12,10 @@ namespace throng {
 
 std::vector<shell::command> shell::client_commands() {
   return {
-      {"sessions", "sessions [--limit N]", "signed-in devices", false, &shell::sessions},
-      {"subs", "subs [STREAM] [--limit N]", "streams that local connections subscribe to", false, &shell::subs},
+      {"sessions", "sessions [--limit N]", "signed-in devices", false, &shell::sessions, scope_t::everywhere,
+       &shell::merge_sessions},
+      {"subs", "subs [STREAM] [--limit N]", "streams that connections read, node by node", false, &shell::subs,
+       scope_t::everywhere, &shell::merge_streams},
   };
 }
 
@@ -48,6 +50,8 @@ void shell::sessions(const shell_words& words, io_loop&, answer reply) {
   filter.count_max = limit_of(words);
   services_.inspect.entities(filter, [this, reply](std::vector<entity_view> views) {
     shell_table table{{"SESSION", "USER", "WORKSPACE", "STATE", "PEER", "AGE", "CLIENT"}, {}, {}};
+    for (const auto& [kind, count] : services_.inspect.figures().entities_by_kind)
+      if (kind == entity_kind::session) table.total = std::max(count, views.size());
     if (views.empty()) return reply(table_reply(table));
     auto show = [reply, table, now = seconds_of(services_.door.wall())](snapshot_gathering::all states) mutable {
       std::sort(states.begin(), states.end());
@@ -78,14 +82,24 @@ void shell::subs(const shell_words& words, io_loop&, answer reply) {
     std::sort(views.begin(), views.end(), [](const stream_view& a, const stream_view& b) {
       return a.connections != b.connections ? a.connections > b.connections : a.stream < b.stream;
     });
-    shell_table table{{"STREAM", "CONNECTIONS", "STATE"}, {}, std::to_string(views.size()) + " streams"};
+    shell_table table{{"STREAM", "CONNECTIONS", "STATE"}, {}, {}};
+    table.total = views.size();
     for (const auto& each : views) {
       if (only && each.stream != *only) continue;
       if (table.rows.size() >= limit) break;
       table.rows.push_back({to_text(each.stream), each.connections, each.is_catching_up ? "catching up" : "live"});
+      table.order.push_back(static_cast<std::int64_t>(each.connections));
     }
     reply(table_reply(table));
   });
+}
+
+std::string shell::merge_sessions(const shell_words& words, const shell_parts& parts) {
+  return merged_reply(parts, limit_of(words), "sessions");
+}
+
+std::string shell::merge_streams(const shell_words& words, const shell_parts& parts) {
+  return merged_reply(parts, limit_of(words), "streams");
 }
 
 }  // namespace throng

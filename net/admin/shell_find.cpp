@@ -12,8 +12,10 @@ namespace throng {
 
 namespace {
 
-std::vector<shell_cell> find_row(entity_key key, std::string_view name, const std::string& node) {
-  return {to_text(key), std::string(name), slot_of(key).value, node};
+using owner_name = std::function<std::string(entity_key)>;
+
+std::vector<shell_cell> find_row(entity_key key, std::string_view name, const owner_name& node) {
+  return {to_text(key), std::string(name), slot_of(key).value, node(key)};
 }
 
 const std::vector<std::string> find_columns{"ENTITY", "NAME", "SLOT", "NODE"};
@@ -34,7 +36,7 @@ std::pair<std::string, std::optional<entity_key>> named_by(const directory_recor
 }
 
 /// Looks through the directories of one store or shard, on a reader thread: nobody is woken for it.
-result<shell_table> find_by_name(store_reader& reader, const std::string& name, const std::string& node) {
+result<shell_table> find_by_name(store_reader& reader, const std::string& name, const owner_name& node) {
   shell_table table{find_columns, {}, {}};
   auto teams = reader.workspaces({}, workspaces_searched_max);
   if (!teams) return teams.failure();
@@ -88,19 +90,12 @@ std::string gathered(const std::string& name, std::vector<sharded_storage::shard
 
 void shell::find(const shell_words& words, io_loop&, answer reply) {
   if (words.arguments.empty()) return reply(failure_reply(usage_of("find")));
-  if (auto key = parse_entity_key(words.arguments[0])) {
-    inspection::filter filter;
-    filter.key = key;
-    return services_.inspect.entities(filter, [this, key = *key, reply](std::vector<entity_view> views) {
-      shell_table table{{"ENTITY", "STATE", "SLOT", "NODE"}, {}, {}};
-      table.rows.push_back({to_text(key), views.empty() ? "not active" : std::string(name_of(views[0].state)),
-                            slot_of(key).value, services_.node});
-      reply(table_reply(table));
-    });
-  }
+  if (auto key = parse_entity_key(words.arguments[0])) return find_by_id(*key, std::move(reply));
   auto name = words.arguments[0];
   if (name.starts_with('#') || name.starts_with('@')) name.erase(0, 1);
-  auto look = [name, node = services_.node](store_reader& reader) { return find_by_name(reader, name, node); };
+  auto look = [name, node = owner_name([this](entity_key key) { return name_of_owner(key); })](store_reader& reader) {
+    return find_by_name(reader, name, node);
+  };
   if (services_.shards) {
     services_.shards->storage.scatter(
         [look](store_reader& reader) -> std::shared_ptr<void> {
@@ -114,6 +109,30 @@ void shell::find(const shell_words& words, io_loop&, answer reply) {
     if (found && found->rows.empty()) found = error{errc::not_found, "nothing is called " + name};
     reply(found ? table_reply(*found) : failure_reply(found.failure()));
   });
+}
+
+/// Only if this node has it: merge_found() knows what to say if nobody has.
+void shell::find_by_id(entity_key key, answer reply) {
+  inspection::filter filter;
+  filter.key = key;
+  services_.inspect.entities(filter, [this, key, reply](std::vector<entity_view> views) {
+    shell_table table{{"ENTITY", "STATE", "SLOT", "NODE"}, {}, {}};
+    if (!views.empty())
+      table.rows.push_back({to_text(key), std::string(name_of(views[0].state)), slot_of(key).value, services_.node});
+    reply(table_reply(table));
+  });
+}
+
+std::string shell::merge_found(const shell_words& words, const shell_parts& all) {
+  const auto parts = parsed(all);
+  if (parts.good.empty()) return with_partial(parts.first_failure, all.partial);
+  auto table = merged_table(parts.good, shell_rows_max, "");
+  const auto key = parse_entity_key(words.arguments.at(0));
+  if (table.rows.empty() && key) {
+    const auto owner = name_of_owner(*key);
+    table.rows.push_back({to_text(*key), "not active", slot_of(*key).value, owner.empty() ? "nobody" : owner});
+  }
+  return with_partial(table_reply(table), parts.partial);
 }
 
 }  // namespace throng

@@ -2,7 +2,10 @@
 #include "net/admin/shell_format.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <cstdlib>
+#include <ctime>
 
 namespace throng {
 
@@ -37,17 +40,38 @@ std::size_t limit_of(const shell_words& words) {
   return std::clamp<std::size_t>(limit, 1, shell_rows_max);
 }
 
-void sort_views(std::vector<entity_view>& views, std::string_view by) {
-  auto larger_first = [&](auto field) {
-    std::stable_sort(views.begin(), views.end(),
-                     [field](const entity_view& a, const entity_view& b) { return field(a) > field(b); });
-  };
-  if (by == "messages") return larger_first([](const entity_view& v) { return v.messages; });
-  if (by == "crashes") return larger_first([](const entity_view& v) { return v.crashes; });
-  if (by == "age") return larger_first([](const entity_view& v) { return v.age.count(); });
-  if (by == "idle") return larger_first([](const entity_view& v) { return v.idle.count(); });
-  if (by == "mailbox") return larger_first([](const entity_view& v) { return v.mailbox; });
-  std::sort(views.begin(), views.end(), [](const entity_view& a, const entity_view& b) { return a.key < b.key; });
+std::string utc_text(wall_time at) {
+  const auto micros = at.time_since_epoch().count();
+  const std::time_t seconds = micros / 1'000'000;
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  std::array<char, 40> text{};
+  const auto size = std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &parts);
+  std::snprintf(text.data() + size, text.size() - size, ".%03d", static_cast<int>(micros / 1'000 % 1'000));
+  return text.data();
+}
+
+double process_cpu_seconds() {
+  timespec spent{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+  return static_cast<double>(spent.tv_sec) + static_cast<double>(spent.tv_nsec) / 1e9;
+}
+
+std::optional<inspection::filter::order_t> parse_order(std::string_view text) {
+  using order_t = inspection::filter::order_t;
+  if (text == "mailbox") return order_t::mailbox;
+  if (text == "messages") return order_t::messages;
+  if (text == "crashes") return order_t::crashes;
+  if (text == "age") return order_t::age;
+  if (text == "idle") return order_t::idle;
+  return std::nullopt;
+}
+
+void sort_views(std::vector<entity_view>& views, inspection::filter::order_t by) {
+  std::sort(views.begin(), views.end(), [by](const entity_view& a, const entity_view& b) {
+    const auto first = rank_of(a, by), second = rank_of(b, by);
+    return first != second ? first > second : a.key < b.key;
+  });
 }
 
 }  // namespace throng

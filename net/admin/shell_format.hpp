@@ -3,12 +3,14 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cluster/inspection.hpp"
 #include "net/admin/shell_words.hpp"
+#include "storage/model/time.hpp"
 
 namespace throng {
 
@@ -17,9 +19,15 @@ inline constexpr std::size_t shell_rows_max = 10'000;
 std::string_view name_of(entity_view::state_t state);  // "active"
 /// "431 ms", "12 s", "15 min"
 std::string time_text(std::chrono::milliseconds time);
+/// "2026-11-22 09:15:01.250"
+std::string utc_text(wall_time at);
+/// Of all threads of this process, since its start.
+double process_cpu_seconds();
 /// --limit, 100 without it.
 std::size_t limit_of(const shell_words& words);
-/// By "mailbox", "messages", "crashes", "age" or "idle", the largest first; by key for anything else.
-void sort_views(std::vector<entity_view>& views, std::string_view by);
+/// "mailbox", "messages", "crashes", "age", "idle"; nothing else.
+std::optional<inspection::filter::order_t> parse_order(std::string_view text);
+/// The largest first; by key for `any`.
+void sort_views(std::vector<entity_view>& views, inspection::filter::order_t by);
 
 }  // namespace throng

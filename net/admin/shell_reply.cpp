@@ -35,6 +35,12 @@ std::string table_reply(const shell_table& table) {
   }
   out.end_array();
   if (!table.note.empty()) out.member("note", table.note);
+  if (!table.order.empty()) {
+    out.key("order").begin_array();
+    for (const auto each : table.order) out.value(each);
+    out.end_array();
+  }
+  if (table.total) out.member("total", *table.total);
   out.end_object();
   return text;
 }
@@ -61,6 +67,17 @@ std::string failure_reply(const error& failure) {
   if (!failure.detail.empty()) out.member("detail", failure.detail);
   out.end_object();
   return text;
+}
+
+std::string with_partial(std::string reply, const std::vector<std::string>& partial) {
+  if (partial.empty() || !reply.ends_with('}')) return reply;
+  reply.pop_back();
+  reply += ",\"partial\":";
+  json_writer out(reply);
+  out.begin_array();
+  for (const auto& each : partial) out.value(each);
+  out.end_array();
+  return reply + "}";
 }
 
 std::string done_reply(std::string_view note) {

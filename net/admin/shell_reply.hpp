@@ -4,8 +4,11 @@
 //   {"ok":true,"tree":{"name":"node n1","children":[…]}}
 //   {"ok":true,"value":{…}}
 //   {"ok":false,"error":"not_found","detail":"…"}
+// What speaks for several nodes, of which some didn't answer, names those: "partial":["n3: no answer in 1 s"].
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +31,9 @@ struct shell_table {
   std::vector<std::string> columns;
   std::vector<std::vector<shell_cell>> rows;
   std::string note;
+  /// Of a node's part of a larger table: what each row is ordered by (the larger first), and how many rows there are.
+  std::vector<std::int64_t> order{};
+  std::optional<std::uint64_t> total{};
 };
 
 struct shell_tree {
@@ -41,5 +47,7 @@ std::string tree_reply(const shell_tree& tree);
 std::string value_reply(std::string_view json);
 std::string failure_reply(const error& failure);
 std::string done_reply(std::string_view note);
+/// The reply, with `partial` in it if there is any.
+std::string with_partial(std::string reply, const std::vector<std::string>& partial);
 
 }  // namespace throng

@@ -51,9 +51,9 @@ result<std::string> read_token(int fd, const std::string& path) {
 
 /// Beside the file and then linked to its name, so that a start that is cut off leaves no half a token, and one of two
 /// starts at once wins.
-result<> write_token(const std::string& path) {
+result<> write_token(const std::string& path, const std::string& prefix) {
   const auto beside = path + "." + random_text(8);
-  const auto token = "xadm-" + random_text(43) + "\n";
+  const auto token = prefix + random_text(43) + "\n";
   {
     descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
     if (!file.is_open()) return failed("can't make the admin token's file", path);
@@ -73,12 +73,12 @@ result<> write_token(const std::string& path) {
 
 }  // namespace
 
-result<std::string> load_admin_token(const std::string& path) {
+result<std::string> load_admin_token(const std::string& path, const std::string& prefix) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (file.is_open()) return read_token(file.fd(), path);
     if (errno != ENOENT) return failed("can't open the admin token's file", path);
-    if (auto written = write_token(path); !written) return written.failure();
+    if (auto written = write_token(path, prefix); !written) return written.failure();
   }
   return failed("can't open the admin token's file", path);
 }

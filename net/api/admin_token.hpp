@@ -11,6 +11,7 @@ namespace throng {
 
 /// The file's first line; made with a new token (mode 0600, whole or not at all) if there is no such file. Blocks: for
 /// a node's start. Errors: service_unavailable, with the reason (an empty file, others may read it, no such folder).
-result<std::string> load_admin_token(const std::string& path);
+/// What is made starts with `prefix`.
+result<std::string> load_admin_token(const std::string& path, const std::string& prefix = "xadm-");
 
 }  // namespace throng

@@ -73,6 +73,12 @@ transport_figures server::figures() const {
   return sum;
 }
 
+transport_figures server::figures_of(std::size_t index) const {
+  transport_figures of_loop;
+  impl_->loops.at(index)->counters().add_to(of_loop);
+  return of_loop;
+}
+
 void server::stop_accepting() { impl_->stop_accepting(); }
 void server::stop(std::chrono::milliseconds grace) { impl_->stop(grace); }
 

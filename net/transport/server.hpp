@@ -44,6 +44,8 @@ class server {
 
   /// Sums over all loops, as of now. Any thread.
   transport_figures figures() const;
+  /// Of one loop. REQUIRES: index < loop_count().
+  transport_figures figures_of(std::size_t index) const;
 
   /// Closes the listeners; connections live on, but HTTP answers say "Connection: close". Any thread, first step of a
   /// drain.

@@ -33,8 +33,8 @@ result<std::unique_ptr<node_cluster>> node_cluster::open(const configuration& se
 node_cluster::~node_cluster() { end(); }
 
 result<> node_cluster::begin() {
-  auto client = std::make_shared<consul_client>(consul_options_of(settings_));
-  auto topology = open_consul_topology(std::move(client), settings_.topology.prefix);
+  consul_ = std::make_shared<consul_client>(consul_options_of(settings_));
+  auto topology = open_consul_topology(consul_, settings_.topology.prefix);
   if (!topology) return error{topology.code(), "topology.prefix: " + topology.failure().detail};
   topology_ = std::move(*topology);
   auto started = begin_start_patiently();

@@ -53,6 +53,7 @@ class node_cluster {
 
   std::shared_ptr<const cluster_agent::view> membership() const;  // null before join()
   std::vector<links::view> link_views() const { return links_->views(); }
+  bool is_topology_away() const { return consul_->is_away(); }
   void add_metrics(std::vector<metric>& all) const;
 
  private:
@@ -61,6 +62,7 @@ class node_cluster {
   result<node_start> begin_start_patiently();
 
   const configuration settings_;
+  std::shared_ptr<consul_client> consul_;
   std::unique_ptr<topology_store> topology_;
   node_identity self_;
   std::unique_ptr<caf_links> links_;

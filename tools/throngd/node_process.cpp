@@ -17,6 +17,7 @@
 #include "actors/workspace/workspace.hpp"
 #include "cluster/node.hpp"
 #include "config/log.hpp"
+#include "config/print.hpp"
 #include "net/admin/admin_server.hpp"
 #include "net/api/admin_token.hpp"
 #include "net/api/api_server.hpp"
@@ -96,6 +97,7 @@ class live_process final : public node_process {
     std::filesystem::create_directories(settings_.data, failed);
     if (failed) return error{errc::unavailable, "the data folder " + settings_.data + ": " + failed.message()};
     if (auto token = read_admin_token(); !token) return token.failure();
+    if (auto token = read_viewer_token(); !token) return token.failure();
     if (settings_.topology.kind == topology_kind::consul) {
       auto joining = node_cluster::open(settings_);
       if (!joining) return joining.failure();
@@ -155,6 +157,15 @@ class live_process final : public node_process {
     return done;
   }
 
+  result<> read_viewer_token() {
+    viewer_token_ = settings_.admin.viewer_token;
+    if (!viewer_token_.empty()) return done;
+    auto token = load_admin_token(settings_.data_path(settings_.admin.viewer_token_file), "xview-");
+    if (!token) return token.failure();
+    viewer_token_ = std::move(*token);
+    return done;
+  }
+
   /// One node owns every slot; each start is a new epoch, so that nothing of an earlier life can write any more.
   result<> take_slots() {
     auto& rows = storage_->rows();
@@ -174,6 +185,11 @@ class live_process final : public node_process {
     ids_ = std::make_shared<id_generator>(self, system_time(), std::random_device{}());
     node::parts parts{self, node_options_of(settings_), table_, system_time(), commits, readers, false};
     if (cluster_) cluster_->add_to(parts, *storage_);
+    parts.on_broken = [this](const std::string& why) {
+      if (has_given_up_.exchange(true)) return;
+      log::error("node {} gives up and starts again: {}", settings_.node, why);
+      on_expelled_(expulsion::broken);
+    };
     node_ = node::start(std::move(parts), placed_kinds(settings_, ids_));
     sockets_ = std::make_unique<server>(transport_options_of(settings_));
 
@@ -213,7 +229,16 @@ class live_process final : public node_process {
       add_retention_metrics(all, retention_->read_figures());
       return all;
     };
+    audit_ = std::make_unique<audit_log>(settings_.data_path("audit.jsonl"));
+    admin_->audit = audit_.get();
+    admin_->viewer_token = viewer_token_;
+    admin_->answer_patience = settings_.admin.answer_patience;
+    admin_->configuration = print_configuration(settings_);
+    admin_->started = system_time().now();
     if (cluster_) {
+      admin_->peers = &node_->peers();
+      admin_->placed = [this] { return node_->placed(); };
+      admin_->is_topology_away = [this] { return cluster_->is_topology_away(); };
       admin_->membership = [this] { return cluster_->membership(); };
       admin_->link_views = [this] { return cluster_->link_views(); };
     }
@@ -305,11 +330,13 @@ class live_process final : public node_process {
   const configuration settings_;
   const std::string version_;
   std::string admin_token_;
+  std::string viewer_token_;
   std::string ready_line_;
   const std::function<void(expulsion)> on_expelled_;
   configuration::listen_t listening_;
   bool is_stopped_ = false;
   std::atomic<bool> has_begun_to_stop_{false};
+  std::atomic<bool> has_given_up_{false};
   std::shared_ptr<tls_context> tls_;  // null: plain HTTP
 
   // In the order in which they stand on each other.
@@ -324,6 +351,7 @@ class live_process final : public node_process {
   std::unique_ptr<shared_rate_limiter> rates_;
   std::unique_ptr<api_services> api_services_;
   std::unique_ptr<api_server> api_;
+  std::unique_ptr<audit_log> audit_;
   std::unique_ptr<admin_services> admin_;
   std::unique_ptr<admin_server> admin_server_;
   std::unique_ptr<reserved_port> node_port_;
