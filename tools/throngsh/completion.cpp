@@ -28,6 +28,9 @@ void completion::learn_commands(json_value words) {
     if (const auto name = each.find("name").as_string()) commands_.insert(std::string(*name));
     if (const auto usage = each.find("usage").as_string()) collect_options(*usage, options_);
   });
+  words.find("options").for_each_element([&](json_value each) {
+    if (const auto name = each.as_string()) options_.insert(std::string(*name));
+  });
   words.find("kinds").for_each_element([&](json_value each) {
     if (const auto name = each.as_string()) kinds_.insert(std::string(*name));
   });

@@ -5,12 +5,15 @@
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "tools/common/command_line.hpp"
 #include "tools/throngsh/completion.hpp"
+#include "tools/throngsh/file_option.hpp"
 #include "tools/throngsh/line_editor.hpp"
+#include "tools/throngsh/live_view.hpp"
 #include "tools/throngsh/plain_width.hpp"
 #include "tools/throngsh/remote.hpp"
 #include "tools/throngsh/render.hpp"
@@ -21,7 +24,9 @@ using namespace throng;
 
 constexpr std::array options{
     option_spec{"--url", "URL", "the node's admin port", "http://127.0.0.1:8081"},
-    option_spec{"--token", "TOKEN", "the admin token; other users of this machine can see it in the list of processes"},
+    option_spec{
+        "--token", "TOKEN",
+        "the admin token, or the viewer token; other users of this machine can see it in the list of processes"},
     option_spec{"--token-file", "FILE",
                 "where the admin token is; without it: THRONG_ADMIN_TOKEN, ./data/admin.token, ./data/run/admin.token"},
     option_spec{"-c", "COMMAND", "run this and leave; `help` shows what there is"},
@@ -57,11 +62,14 @@ class conversation {
 
   /// Asks the node and shows the answer; false if it failed.
   bool ask(std::string_view line) {
-    const auto answer = node_.run(line);
-    if (!answer) {
-      std::fprintf(stderr, "throngsh: %s\n", answer.failure().detail.c_str());
-      return false;
-    }
+    const auto asked = take_file_option(line);
+    if (!asked) return complain(asked.failure());
+    const bool is_live = !as_json_ && asked->file.empty() && first_word(line) == "top" && ::isatty(STDIN_FILENO) &&
+                         ::isatty(STDOUT_FILENO);
+    if (is_live) return show_live([&] { return look(line); });
+    const auto answer = node_.run(asked->line);
+    if (!answer) return complain(answer.failure());
+    if (!asked->file.empty()) return keep(*answer, asked->file);
     const auto shown = render_reply(*answer, as_json_ ? 0 : terminal_columns());
     if (as_json_)
       write(stdout, *answer + "\n");
@@ -98,6 +106,40 @@ class conversation {
   std::vector<std::string> complete(std::string_view before) const { return words_.candidates(before); }
 
  private:
+  static bool complain(const error& why) {
+    std::fprintf(stderr, "throngsh: %s\n", why.detail.c_str());
+    return false;
+  }
+  static std::string_view first_word(std::string_view line) {
+    line.remove_prefix(std::min(line.size(), line.find_first_not_of(" \t")));
+    return line.substr(0, line.find_first_of(" \t"));
+  }
+
+  live_frame look(std::string_view line) {
+    const auto answer = node_.run(line);
+    if (!answer) return {false, "throngsh: " + answer.failure().detail + "\n"};
+    const auto shown = render_reply(*answer, terminal_columns());
+    return {shown.is_ok, shown.text};
+  }
+
+  /// The answer as it came goes into the file; on the screen, that it did, and whose part is missing.
+  bool keep(const std::string& answer, const std::string& file) {
+    const auto document = parse_json(answer, reply_limits());
+    const auto shown = render_reply(answer, 0);
+    if (!document || !shown.is_ok) {
+      write(stderr, shown.text);
+      return false;
+    }
+    std::ofstream out(file, std::ios::trunc);
+    out << answer << "\n";
+    out.close();
+    if (!out) return complain({errc::invalid_arguments, "can't write " + file});
+    std::printf("%zu bytes are in %s\n", answer.size() + 1, file.c_str());
+    document->root().find("partial").for_each_element(
+        [](json_value each) { std::printf("PARTIAL: %s\n", harmless(each.as_string().value_or("")).c_str()); });
+    return true;
+  }
+
   remote& node_;
   bool as_json_;
   completion words_;

@@ -51,13 +51,18 @@ std::string remote::node_name() {
   if (!answer) return {};
   const auto document = parse_json(*answer, reply_limits());
   if (!document) return {};
-  std::string name;
+  // Of several, the one that has no link to itself.
+  std::string name, self;
   document->root().find("rows").for_each_element([&](json_value row) {
+    std::string first;
     row.for_each_element([&](json_value cell) {
-      if (name.empty()) name = cell.as_string().value_or("");
+      const auto text = cell.as_string().value_or("");
+      if (first.empty()) first = text;
+      if (text == "self") self = first;
     });
+    if (name.empty()) name = first;
   });
-  return name;
+  return self.empty() ? name : self;
 }
 
 result<std::string> find_admin_token(const std::string& given, const std::string& file) {

@@ -88,6 +88,11 @@ void add_value(std::string& out, json_value value, const std::string& indent, st
 
 shell_text failure(const std::string& line) { return {false, line + "\n"}; }
 
+/// Whose part is missing: nobody may take the rest for all.
+void add_partial(std::string& out, json_value reply) {
+  reply.find("partial").for_each_element([&](json_value each) { out += "PARTIAL: " + scalar(each) + "\n"; });
+}
+
 }  // namespace
 
 json_limits reply_limits() { return {.bytes_max = 64u << 20, .depth_max = 128, .values_max = 4'000'000}; }
@@ -151,7 +156,9 @@ shell_text render_reply(std::string_view json, std::size_t columns_max) {
   if (!*ok) {
     const auto code = scalar(root.find("error"));
     const auto detail = root.find("detail").as_string();
-    return failure(detail && !detail->empty() ? code + ": " + harmless(*detail) : code);
+    auto shown = failure(detail && !detail->empty() ? code + ": " + harmless(*detail) : code);
+    add_partial(shown.text, root);
+    return shown;
   }
   shell_text shown{true, {}};
   if (const auto columns = root.find("columns")) {
@@ -162,6 +169,7 @@ shell_text render_reply(std::string_view json, std::size_t columns_max) {
     shown.text += render_value(value, columns_max);
   }
   if (const auto note = root.find("note").as_string()) add_line(shown.text, harmless(*note), columns_max);
+  add_partial(shown.text, root);
   return shown;
 }
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tools/throngsh/completion.hpp"
+#include "tools/throngsh/file_option.hpp"
 #include "tools/throngsh/plain_width.hpp"
 #include "tools/throngsh/render.hpp"
 
@@ -116,11 +117,32 @@ TEST_CASE("throngsh: failures are one line, whatever came") {
   CHECK(failed("").starts_with("the answer is not JSON"));
 }
 
+TEST_CASE("throngsh: whose part of an answer is missing is said last, of failures too") {
+  CHECK(
+      render_reply(R"({"ok":true,"columns":["A"],"rows":[["x"]],"note":"1 row","partial":["n3: no answer in 1 s"]})", 0)
+          .text == "A\nx\n1 row\nPARTIAL: n3: no answer in 1 s\n");
+  CHECK(render_reply(R"({"ok":false,"error":"not_found","partial":["n2: down","n3: down"]})", 0).text ==
+        "not_found\nPARTIAL: n2: down\nPARTIAL: n3: down\n");
+}
+
+TEST_CASE("throngsh: --file is its own, and doesn't go to the node") {
+  CHECK(take_file_option("snapshot")->line == "snapshot");
+  CHECK(take_file_option("snapshot")->file.empty());
+  for (const auto* line : {"snapshot --file a.json", "snapshot --file=a.json", "snapshot   --file   a.json"}) {
+    CHECK(take_file_option(line)->file == "a.json");
+    CHECK(take_file_option(line)->line.starts_with("snapshot"));
+    CHECK(take_file_option(line)->line.find("--file") == std::string::npos);
+  }
+  CHECK(take_file_option("snapshot --file a.json --timeout 5s")->line == "snapshot --timeout 5s");
+  CHECK(take_file_option("snapshot --file").code() == errc::invalid_arguments);
+  CHECK(take_file_option("snapshot --file ").code() == errc::invalid_arguments);
+}
+
 TEST_CASE("throngsh: Tab offers commands first, then options, kinds and what was seen") {
   completion words;
   const auto known = parse_json(
       R"({"ok":true,"commands":[{"name":"ps","usage":"ps [KIND] [--sort a|b] [--limit N]"},{"name":"state","usage":"x"},)"
-      R"({"name":"stop","usage":"stop ENTITY"}],"kinds":["channel","session"]})");
+      R"({"name":"stop","usage":"stop ENTITY"}],"kinds":["channel","session"],"options":["--node"]})");
   REQUIRE(known.ok());
   words.learn_commands(known->root());
   const auto answer = parse_json(
@@ -133,7 +155,7 @@ TEST_CASE("throngsh: Tab offers commands first, then options, kinds and what was
   CHECK(words.candidates("") == list{"ps", "state", "stop"});
   CHECK(words.candidates("  st") == list{"state", "stop"});
   CHECK(words.candidates("help st") == list{"state", "stop"});
-  CHECK(words.candidates("ps --") == list{"--limit", "--sort"});
+  CHECK(words.candidates("ps --") == list{"--limit", "--node", "--sort"});
   CHECK(words.candidates("ps ") == list{"channel", "session"});
   CHECK(words.candidates("state channel:C") == list{"channel:C1A", "channel:C1B"});
   CHECK(words.candidates("info U") == list{"U7"});
