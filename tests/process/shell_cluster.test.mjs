@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shell over three nodes: every command answers for all of them, wherever it is given; who doesn't answer is named;
+// what changes something needs the operator role, and is written down.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { eventually } from '../sdk/support/deadline.mjs';
+import { Cluster } from '../sdk/support/nodes.mjs';
+import { shell, table } from '../sdk/support/shell.mjs';
+import { webClient } from '../sdk/support/slack.mjs';
+import { Socket } from '../sdk/support/socket.mjs';
+import { program } from '../sdk/support/throngd.mjs';
+import { createChannel, createWorkspace } from '../sdk/support/workspace.mjs';
+
+const run = promisify(execFile);
+const throngsh = process.env.THRONGSH ?? join(dirname(program), 'throngsh');
+
+const cluster = await Cluster.start(3);
+const [n1, n2, n3] = cluster.nodes;
+const everyNode = ['n1', 'n2', 'n3'];
+const acme = await createWorkspace(n1, 'acme', ['alice', 'bob', 'carol']);
+const { alice, bob, carol } = acme.people;
+const at = (node, person) => ({ ...person, web: webClient(node.client, person.token) });
+const channels = [];
+for (let i = 0; i < 12; ++i) channels.push((await createChannel(alice, `channel-${i}`, [bob, carol])).id);
+const sockets = await Promise.all([[n1, alice], [n2, bob], [n3, carol]].map(([node, person]) => Socket.connect(at(node, person))));
+const post = (channel, text = 'hello') => alice.web.chat.postMessage({ channel, text });
+for (const channel of channels) await post(channel);
+
+const ownerOf = async (channel) => (await table(n1, `find channel:${channel}`))[0].NODE;
+const viewer = (node) => ({ admin: node.admin, adminToken: readFileSync(join(node.data, 'viewer.token'), 'utf8').trim() });
+const column = (rows, name) => [...new Set(rows.map((row) => row[name]))].sort();
+
+describe('the shell over three nodes', () => {
+  after(async () => {
+    n3.child.kill('SIGCONT');
+    for (const socket of sockets) socket.ws.terminate();
+    await cluster.stop();
+  });
+
+  it('lists the nodes, with what each says of itself', async () => {
+    for (const node of cluster.nodes) {
+      const rows = await table(node, 'nodes');
+      assert.deepEqual(column(rows, 'NODE'), everyNode);
+      for (const row of rows) {
+        assert.equal(row.READY, 'yes');
+        assert.equal(row.CONNECTIONS, 1);
+        assert.ok(row.ENTITIES > 0, JSON.stringify(row));
+      }
+    }
+  });
+
+  it('ps and slots have rows of all, ordered over all; --node asks one', async () => {
+    const { columns, rows, note, partial } = await shell(n2, 'ps channel --sort messages --limit 8');
+    assert.equal(partial, undefined);
+    assert.equal(rows.length, 8);
+    assert.match(note, /^8 of 1\d entities/);
+    const messages = rows.map((row) => row[columns.indexOf('MESSAGES')]);
+    assert.deepEqual(messages, [...messages].sort((a, b) => b - a));
+    assert.deepEqual(column(await table(n1, 'ps --limit 10000'), 'NODE'), everyNode);
+    assert.deepEqual(column(await table(n1, 'ps --node n3'), 'NODE'), ['n3']);
+    assert.deepEqual(column(await table(n3, 'slots --limit 10000'), 'NODE'), everyNode);
+    const wrong = await shell(n1, 'ps --node n9', { mayFail: true });
+    assert.equal(wrong.error, 'not_found');
+    assert.match(wrong.detail, /there is no node n9; there are n1, n2, n3/);
+  });
+
+  it('tree, sessions and subs show what is on each', async () => {
+    const { tree } = await shell(n2, 'tree');
+    assert.deepEqual(tree.children.map((each) => each.name), everyNode.map((name) => `node ${name}`));
+    for (const node of tree.children) {
+      const [storage, gateway, region] = node.children;
+      assert.ok(storage.children.some((each) => /^shard -: /.test(each.name)), JSON.stringify(storage));
+      assert.ok(gateway.children.some((each) => /^io loop 0: \d+ connections/.test(each.name)), JSON.stringify(gateway));
+      assert.match(region.children[0].name, /^slot \d+$/);
+    }
+    const sessions = await table(n3, 'sessions');
+    assert.equal(sessions.length, 3);
+    assert.ok(column(sessions, 'STATE').includes('connected'));
+    assert.deepEqual(column(await table(n1, `subs channel:${channels[0]}`), 'NODE'), everyNode);
+  });
+
+  it('find, info and state go to whoever has the entity', async () => {
+    const owners = new Set();
+    for (const channel of channels) {
+      const owner = await ownerOf(channel);
+      owners.add(owner);
+      for (const node of cluster.nodes) {
+        assert.equal((await table(node, `find ${channel}`))[0].NODE, owner);
+        const { value } = await shell(node, `info channel:${channel}`);
+        assert.equal(value.node, owner);
+        assert.equal(value.state, 'active');
+        assert.equal((await shell(node, `state channel:${channel}`)).ok, true);
+      }
+    }
+    assert.equal(owners.size, 3, 'twelve channels live on three nodes');
+    const [named] = await table(n2, 'find #channel-3');
+    assert.equal(named.ENTITY, `channel:${channels[3]}`);
+    assert.equal(named.NODE, await ownerOf(channels[3]));
+    assert.equal((await shell(n1, 'state channel:C7777777', { mayFail: true })).error, 'not_found');
+  });
+
+  it('top shows what is busy, and trace what goes where, over all nodes', async () => {
+    let isOver = false;
+    const busy = (async () => { while (!isOver) for (const channel of channels) await post(channel); })();
+    const { rows, columns, note } = await shell(n3, 'top channel --every 500ms');
+    assert.deepEqual([...new Set(rows.map((row) => row[columns.indexOf('NODE')]))].sort(), everyNode);
+    assert.ok(rows.some((row) => row[columns.indexOf('MSG/S')] > 0), JSON.stringify(rows));
+    for (const name of everyNode) assert.match(note, new RegExp(`${name}: \\d+ % CPU`));
+
+    const began = performance.now();
+    const traced = await table(n1, 'trace --count 40 --for 30s');
+    assert.equal(traced.length, 40);
+    assert.ok(performance.now() - began < 20_000, 'it ends when there is enough');
+    assert.deepEqual(traced.map((row) => row.TIME), traced.map((row) => row.TIME).sort());
+    const again = await table(n2, 'trace --count 5 --for 30s');
+    assert.equal(again.length, 5, 'the other nodes have stopped tracing too');
+    isOver = true;
+    await busy;
+  });
+
+  it('kill, quarantine and release work from any node, and restarts tells of them', async () => {
+    for (const channel of channels.slice(0, 3)) {
+      const owner = await ownerOf(channel);
+      const front = cluster.nodes.find((node) => node.name !== owner);
+      assert.match((await shell(front, `kill channel:${channel}`)).note, /was killed/);
+      await post(channel, 'after the kill');
+      const [row] = (await table(front, 'restarts')).filter((each) => each.ENTITY === `channel:${channel}`);
+      assert.equal(row.CRASHES, 1);
+      assert.equal(row.NODE, owner);
+      assert.equal(row.REASON, 'killed by the shell');
+
+      await shell(front, `quarantine channel:${channel} --for 5m --reason "floods its readers"`);
+      await assert.rejects(post(channel, 'while it is in quarantine'));
+      assert.equal((await shell(n1, `info channel:${channel}`)).value.state, 'quarantined');
+      await post(channels[5], 'others go on');
+      assert.match((await shell(front, `release channel:${channel}`)).note, /was released/);
+      await post(channel, 'after the release');
+      const { messages } = await alice.web.conversations.history({ channel });
+      assert.deepEqual(messages.slice(0, 2).map((each) => each.text), ['after the release', 'after the kill']);
+      assert.equal((await shell(front, `release channel:${channel}`, { mayFail: true })).error, 'not_found');
+    }
+  });
+
+  it('who may only look is refused what changes something, by name', async () => {
+    assert.equal(statSync(join(n1.data, 'viewer.token')).mode & 0o777, 0o600);
+    assert.deepEqual(column(await table(viewer(n2), 'ps --limit 10000'), 'NODE'), everyNode);
+    const { columns, rows } = await shell(n1, 'help');
+    const changing = rows.filter((row) => row[columns.indexOf('WHAT IT SHOWS OR DOES')].endsWith('(operators)')).map(([usage]) => usage.split(' ')[0]);
+    for (const name of ['kill', 'quarantine', 'release', 'stop', 'restart', 'reparent', 'reshard', 'explain']) assert.ok(changing.includes(name), name);
+    for (const name of changing) {
+      const refused = await shell(viewer(n2), `${name} channel:${channels[0]} x y`, { mayFail: true });
+      assert.equal(refused.error, 'no_permission', name);
+      assert.match(refused.detail, /operator role/);
+    }
+    assert.equal((await shell({ admin: n1.admin, adminToken: 'wrong-token-wrong-token' }, 'ps', { mayFail: true })).error, 'not_authed');
+  });
+
+  it('the audit tells what was changed, on every node, and after a restart', async () => {
+    await shell(n3, `stop channel:${channels[7]}`);
+    const kept = async (node) => (await table(node, 'audit')).map((row) => [row.NODE, row.COMMAND, row.OUTCOME, row.WHO]);
+    const rows = await kept(n1);
+    assert.ok(rows.some(([node, command, outcome, who]) => node === 'n3' && command === `stop channel:${channels[7]}`
+      && /^ok: .* was stopped/.test(outcome) && who === 'operator'), JSON.stringify(rows));
+    assert.ok(rows.filter(([, command]) => command.startsWith('kill ')).length === 3);
+    assert.ok(!rows.some(([,,, who]) => who === 'viewer'), 'what was refused is in the log only');
+    assert.ok(existsSync(join(n2.data, 'audit.jsonl')));
+    const before = rows.filter(([node]) => node === 'n2');
+    await n2.stop();
+    await n2.launch();
+    await cluster.settled();
+    assert.deepEqual((await kept(n3)).filter(([node]) => node === 'n2'), before);
+  });
+
+  it('diagnose is content when all is well; a snapshot has everything but secrets', async () => {
+    let seen;
+    await eventually(() => `all to be well: ${JSON.stringify(seen)}`, async () => {
+      seen = await shell(n1, 'diagnose');
+      return seen.rows.every((row) => row[0] !== 'wrong') && !seen.partial;
+    }, 60_000);
+    assert.match(seen.note, /checked on 3 nodes: members/);
+    const text = JSON.stringify(await shell(n2, 'snapshot'));
+    const { value } = JSON.parse(text);
+    assert.deepEqual(Object.keys(value.nodes).sort(), everyNode);
+    for (const node of Object.values(value.nodes)) {
+      assert.equal(node.cluster.members.length, 3);
+      assert.equal(node.links.length, 2);
+      assert.match(node.configuration, /storage:/);
+      assert.ok(Object.keys(node.metrics).length > 50);
+    }
+    for (const secret of [n1.adminToken, viewer(n1).adminToken, alice.token]) assert.ok(!text.includes(secret));
+  });
+
+  it('throngsh shows it all, and keeps a snapshot in a file', async () => {
+    const ask = async (...command) => (await run(throngsh, ['--url', n1.admin, '--token', n1.adminToken, ...command])).stdout;
+    assert.match(await ask('-c', 'top --every 200ms'), /ENTITY .*MSG\/S/);
+    assert.equal(JSON.parse(await ask('--json', '-c', 'ps --limit 3')).rows.length, 3);
+    const file = join(n1.folder, 'snapshot.json');
+    assert.match(await ask('-c', `snapshot --file ${file}`), /bytes are in/);
+    assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8')).value.nodes).sort(), everyNode);
+    await assert.rejects(ask('-c', 'ps --node n9'), /there is no node n9/);
+  });
+
+  // Last: the cluster declares the paused node dead.
+  it('a node that doesn\'t answer is named, within the time, and the rest is told', async () => {
+    n3.child.kill('SIGSTOP');
+    const began = performance.now();
+    const ps = await shell(n1, 'ps --limit 10000');
+    const took = performance.now() - began;
+    assert.equal(ps.partial?.length, 1, JSON.stringify(ps.partial));
+    assert.match(ps.partial[0], /^n3: (no answer in 1 s|.*link)/);
+    assert.ok(took < 4_000, `${took} ms`);
+    assert.deepEqual([...new Set(ps.rows.map((row) => row[ps.columns.indexOf('NODE')]))].sort(), ['n1', 'n2']);
+    const { stdout } = await run(throngsh, ['--url', n2.admin, '--token', n2.adminToken, '-c', 'diagnose --timeout 300ms']);
+    assert.match(stdout, /n3/);
+    n3.child.kill('SIGCONT');
+    await cluster.settled(cluster.nodes, 60_000);
+    assert.equal((await shell(n1, 'ps')).partial, undefined);
+  });
+});
