@@ -2,6 +2,7 @@
 #include "cluster/coordinator/coordinator_core.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "storage/json/json.hpp"
 
@@ -38,12 +39,84 @@ bool has_leader(const cluster_facts& facts) {
   return !is_unreachable(facts, leader->who.node) || !next_leader(facts);
 }
 
+bool is_member(const cluster_facts& facts, node_index node) {
+  return std::ranges::any_of(facts.members, [&](const auto& each) { return each.who.node == node; });
+}
+
+/// What the dead had.
+placement_plan plan_rescue(const cluster_facts& facts, std::span<const node_share> nodes,
+                           std::span<const std::uint32_t> loads) {
+  planner_input input;
+  input.nodes = nodes;
+  input.loads = loads;
+  input.balancing_moves_max = 0;
+  auto plan = plan_placement(*facts.table, input);
+  std::erase_if(plan.moves, [&](const slot_move& move) { return is_member(facts, move.from); });
+  plan.forced = plan.moves.size();
+  return plan;
+}
+
+/// The next moves of the change that people wish, as far as they can still be made.
+std::optional<make_table> next_of_change(const cluster_facts& facts, const coordinator_options& how,
+                                         std::span<const node_share> nodes) {
+  const auto& change = facts.wishes.change;
+  const auto state = state_of(change, *facts.table);
+  if (state != change_state::waiting && state != change_state::under_way) return std::nullopt;
+  make_table next;
+  next.cause = make_table::cause_t::by_hand;
+  next.why = change.what;
+  auto step = state == change_state::waiting ? 0 : facts.table->mark().steps;
+  std::set<slot_id> moved;
+  for (; step < change.moves.size() && moved.size() < how.balancing_moves_max; ++step) {
+    const auto& move = change.moves[step];
+    const auto taker = std::ranges::find(nodes, move.to, &node_share::node);
+    const bool is_possible = facts.table->owner_of(move.slot).node == move.from && move.from != move.to &&
+                             taker != nodes.end() && taker->weight > 0;
+    if (is_possible && moved.insert(move.slot).second) next.plan.moves.push_back(move);
+  }
+  next.plan.forced = next.plan.moves.size();
+  next.mark = {change.id, step};
+  return next;
+}
+
+}  // namespace
+
 bool has_settled(const cluster_facts& facts) {
   return std::ranges::all_of(
       facts.members, [&](const auto& each) { return each.applied == facts.table->version() && each.moving == 0; });
 }
 
-}  // namespace
+std::vector<node_share> node_shares(const cluster_facts& facts) {
+  std::vector<node_share> nodes;
+  for (const auto& each : facts.members) {
+    const auto wished = facts.wishes.weights.find(each.who.name);
+    const bool drains = each.is_draining || facts.wishes.draining.contains(each.who.name);
+    const auto weight = wished == facts.wishes.weights.end() ? each.weight : wished->second;
+    nodes.push_back({each.who.node, drains ? 0 : weight});
+  }
+  return nodes;
+}
+
+std::vector<slot_pin> slot_pins(const cluster_facts& facts) {
+  std::vector<slot_pin> pins;
+  for (const auto& [slot, name] : facts.wishes.pins)
+    if (const auto* member = find(facts, name)) pins.push_back({{slot}, member->who.node});
+  return pins;
+}
+
+placement_plan plan_balance(const cluster_facts& facts, const coordinator_options& how, const balance_advice& advice) {
+  const auto nodes = node_shares(facts);
+  const auto pins = slot_pins(facts);
+  planner_input input;
+  input.nodes = nodes;
+  input.loads = advice.loads;
+  input.pins = pins;
+  input.keeps = advice.keeps;
+  input.only = advice.only;
+  input.tolerance_percent = advice.tolerance_percent.value_or(how.tolerance_percent);
+  input.balancing_moves_max = advice.may_balance ? how.balancing_moves_max : 0;
+  return plan_placement(*facts.table, input);
+}
 
 bool is_unreachable(const cluster_facts& facts, node_index node) {
   // Who can't reach most of the others has lost its own line, and its word doesn't count against them.
@@ -59,7 +132,7 @@ bool is_unreachable(const cluster_facts& facts, node_index node) {
 }
 
 decision decide(const cluster_facts& facts, const std::string& self, const coordinator_options& how,
-                std::span<const std::uint32_t> loads, std::span<const slot_pin> pins) {
+                const balance_advice& advice) {
   const auto* own = find(facts, self);
   if (!own) return wait_for_change{};
   if (!has_leader(facts)) {
@@ -73,36 +146,38 @@ decision decide(const cluster_facts& facts, const std::string& self, const coord
     if (&each != own && is_unreachable(facts, each.who.node))
       return declare_dead{each, "most of the others can't reach it"};
 
-  std::vector<node_share> nodes;
-  for (const auto& each : facts.members) nodes.push_back({each.who.node, each.is_draining ? 0 : each.weight});
-  planner_input input;
-  input.nodes = nodes;
-  input.loads = loads;
-  input.pins = pins;
-  input.tolerance_percent = how.tolerance_percent;
-  input.balancing_moves_max = how.balancing_moves_max;
+  using cause_t = make_table::cause_t;
+  const auto nodes = node_shares(facts);
+  if (std::ranges::none_of(nodes, [](const auto& each) { return each.weight > 0; })) return wait_for_change{};
   if (!facts.table) {
-    if (facts.members.size() < how.members_min) return wait_for_change{};
-    return make_table{true, plan_placement({}, input)};
+    // Somebody who follows a table knows it, and will put it back (CLUSTER AGENT).
+    const bool is_known = std::ranges::any_of(facts.members, [](const auto& each) { return each.applied > 0; });
+    if (is_known || facts.members.size() < how.members_min) return wait_for_change{};
+    planner_input input;
+    input.nodes = nodes;
+    return make_table{cause_t::first, plan_placement({}, input), {}, "the first"};
   }
+  const auto mark = facts.table->mark();
   // What the dead had goes at once; everything else waits until the last moves are over.
-  planner_input rescue;
-  rescue.nodes = nodes;
-  rescue.loads = loads;
-  rescue.balancing_moves_max = 0;
-  auto plan = plan_placement(*facts.table, rescue);
-  std::erase_if(plan.moves, [&](const slot_move& move) {
-    return std::ranges::any_of(facts.members, [&](const auto& each) { return each.who.node == move.from; });
-  });
-  if (!plan.moves.empty()) {
-    plan.forced = plan.moves.size();
-    return make_table{false, std::move(plan)};
-  }
+  if (auto plan = plan_rescue(facts, nodes, advice.loads); !plan.moves.empty())
+    return make_table{cause_t::dead, std::move(plan), mark, "their nodes are gone"};
   if (!has_settled(facts)) return wait_for_change{};
-  plan = plan_placement(*facts.table, input);
-  if (plan.moves.size() > how.balancing_moves_max) plan.moves.resize(how.balancing_moves_max);
+  if (auto next = next_of_change(facts, how, nodes)) return *std::move(next);
+
+  auto without_balance = advice;
+  without_balance.may_balance = false;
+  auto wished = plan_balance(facts, how, without_balance);
+  if (wished.moves.size() > how.balancing_moves_max) wished.moves.resize(how.balancing_moves_max);
+  if (!wished.moves.empty()) return make_table{cause_t::wished, std::move(wished), mark, "drains and pins"};
+  if (!facts.wishes.balances || !advice.may_balance) return wait_for_change{};
+  if (advice.hot && facts.table->owner_of(advice.hot->move.slot).node == advice.hot->move.from) {
+    make_table next{cause_t::hot, {}, mark, advice.why};
+    next.plan.moves = {advice.hot->move};
+    return next;
+  }
+  auto plan = plan_balance(facts, how, advice);
   if (plan.moves.empty()) return wait_for_change{};
-  return make_table{false, std::move(plan)};
+  return make_table{cause_t::balance, std::move(plan), mark, advice.why};
 }
 
 std::string to_json(const leadership& record) {

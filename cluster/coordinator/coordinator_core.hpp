@@ -6,7 +6,8 @@
 //   leader unreachable for most others, or gone ─► the first node that isn't: take the lead (term + 1)
 //   leader: a member unreachable for most others ─► erase its record: it is dead
 //           a slot's owner is no member           ─► plan what must move, at once
-//           everybody has settled on the table    ─► plan what should move for balance, drains and pins
+//           everybody has settled on the table    ─► the next moves of a change by hand; then drains and pins; then a
+//                                                    hot entity, or balance, if the LOAD BALANCE says so
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,9 @@
 #include <variant>
 #include <vector>
 
+#include "cluster/coordinator/placement_wishes.hpp"
 #include "cluster/coordinator/slot_planner.hpp"
+#include "cluster/load/load_report.hpp"
 #include "cluster/membership/node_record.hpp"
 
 namespace throng {
@@ -40,11 +43,13 @@ struct cluster_facts {
   leadership lead;
   std::optional<slot_table> table;
   topology_version table_entry = 0;
+  placement_wishes wishes;
+  std::vector<load_report> loads;  // of members
 };
 
 struct coordinator_options {
   std::uint32_t tolerance_percent = 5;
-  std::size_t balancing_moves_max = 256;  // at once; the next are planned when these have settled
+  std::size_t balancing_moves_max = 256;  // at once, but for the dead's; the next go when these have settled
   std::size_t members_min = 1;            // before the first table is made
 };
 
@@ -56,16 +61,43 @@ struct declare_dead {
   std::string reason;
 };
 struct make_table {
-  bool is_first = false;  // its epochs must be above the store's fences
+  enum class cause_t : std::uint8_t { first, dead, by_hand, wished, hot, balance } cause{};
   placement_plan plan;
+  slot_table::change_mark mark;  // of the new table
+  std::string why;               // for people
 };
 struct wait_for_change {};
 using decision = std::variant<wait_for_change, take_the_lead, declare_dead, make_table>;
 
-/// What `self` (its record is among the members, or it waits) should do now. `loads` and `pins` as the planner takes
-/// them.
+/// A hot entity's slot that goes to a quieter node.
+struct hot_move {
+  slot_move move;
+  hot_entity entity;
+};
+
+/// What may be moved for load (cluster/coordinator/load_balance.hpp); by itself: all that is above its share by number.
+struct balance_advice {
+  bool may_balance = true;
+  std::optional<std::uint32_t> tolerance_percent;
+  std::vector<std::uint32_t> loads;  // of each slot, as the planner takes them
+  std::vector<slot_id> keeps;
+  std::vector<node_index> only;
+  std::optional<hot_move> hot;
+  std::string why = "balance";
+};
+
+/// What `self` (its record is among the members, or it waits) should do now.
 decision decide(const cluster_facts& facts, const std::string& self, const coordinator_options& how,
-                std::span<const std::uint32_t> loads = {}, std::span<const slot_pin> pins = {});
+                const balance_advice& advice = {});
+
+/// The members, with the weights that people wish; 0 for those that drain.
+std::vector<node_share> node_shares(const cluster_facts& facts);
+/// The wished pins to members.
+std::vector<slot_pin> slot_pins(const cluster_facts& facts);
+/// What would move for balance now; also what drains and pins need, which comes first. REQUIRES: there is a table.
+placement_plan plan_balance(const cluster_facts& facts, const coordinator_options& how, const balance_advice& advice);
+/// Do all members follow the table, with nothing on its way? Only then does anything move but what the dead had.
+bool has_settled(const cluster_facts& facts);
 
 /// Can most of the others not reach it? Those that are unreachable for most themselves don't count as witnesses. With
 /// two members the other one's word is enough: whoever is wrong is fenced, and joins again.

@@ -29,6 +29,8 @@ struct planner_input {
   std::span<const node_share> nodes{};     // the live ones
   std::span<const std::uint32_t> loads{};  // of each slot, as measured; empty: all alike. 0 counts as 1.
   std::span<const slot_pin> pins{};        // a pin to a node that isn't there doesn't count
+  std::span<const slot_id> keeps{};        // slots that aren't moved for balance
+  std::span<const node_index> only{};      // balancing moves are to or from one of these; empty: any
   /// A node may be this much above its share (in percent) before something is taken from it: loads waver, and a move
   /// costs a pause.
   std::uint32_t tolerance_percent = 5;
@@ -39,7 +41,8 @@ struct planner_input {
 struct placement_plan {
   std::vector<slot_move> moves;  // by slot
   std::size_t forced = 0;        // how many of them are for dead and draining nodes and pins
-  std::vector<std::pair<node_index, std::uint64_t>> load_after;  // of each node of the input, in its order
+  /// Of each node of the input, in its order.
+  std::vector<std::pair<node_index, std::uint64_t>> load_before, load_after, shares;
 };
 
 /// REQUIRES: loads is empty or has slot_count numbers. No nodes, or none with a weight: no moves.

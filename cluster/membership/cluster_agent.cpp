@@ -17,6 +17,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds busy_period{20};  // while slots move, or something has to be tried again soon
 constexpr milliseconds idle_period{100};
+constexpr milliseconds others_restore_after{2'000};
 constexpr int decisions_max = 8;  // in one step: a leader is lost, it is dead, its slots go elsewhere
 
 bool is_away(errc code) { return code == errc::service_unavailable || code == errc::stopping; }
@@ -26,8 +27,10 @@ bool is_away(errc code) { return code == errc::service_unavailable || code == er
 cluster_agent::cluster_agent(parts with, options how)
     : with_(std::move(with)),
       how_(how),
-      shown_(std::make_shared<const view>(view{with_.self, false, false, {}, 0, 0})),
-      picture_(with_.self, how.patience) {}
+      shown_(std::make_shared<const view>(view{with_.self})),
+      picture_(with_.self, how.patience),
+      meter_(how.meter),
+      balance_(how.balance) {}
 
 cluster_agent::~cluster_agent() { stop(); }
 
@@ -69,6 +72,7 @@ void cluster_agent::step() {
   if (has_joined_) {
     follow();
     keep_record(now);
+    keep_load(now);
     coordinate(now);
     check_leaving();
   }
@@ -88,6 +92,12 @@ void cluster_agent::watch() {
   }));
   watches_.push_back(topology.watch(std::string(leadership_key), [this](std::vector<topology_entry> entries) {
     leave_news([&](inbox& news) { news.leadership = std::move(entries); });
+  }));
+  watches_.push_back(topology.watch(std::string(placement_wishes_key), [this](std::vector<topology_entry> entries) {
+    leave_news([&](inbox& news) { news.wishes = std::move(entries); });
+  }));
+  watches_.push_back(topology.watch(std::string(load_reports_prefix), [this](std::vector<topology_entry> entries) {
+    leave_news([&](inbox& news) { news.loads = std::move(entries); });
   }));
 }
 
@@ -115,6 +125,8 @@ void cluster_agent::take_news(steady_time now) {
   for (const auto& [peer, is_up] : news.links) picture_.set_link(peer, is_up);
   if (news.table) picture_.set_table(*news.table);
   if (news.leadership) picture_.set_leadership(*news.leadership);
+  if (news.wishes) picture_.set_wishes(*news.wishes);
+  if (news.loads) picture_.set_loads(*news.loads);
   if (news.records) picture_.set_records(*news.records, now);
   is_hold_lost_ |= news.hold_lost;
   if (!news.records || !hold_) return;
@@ -292,6 +304,60 @@ void cluster_agent::put_record(const node_record& record) {
     is_hold_lost_ = true;
 }
 
+// -- load
+// ----------------------------------------------------------------------------------------------------------------
+
+void cluster_agent::keep_load(steady_time now) {
+  if (!picture_.table() || now - sampled_at_ < how_.load_period / 5) return;
+  sampled_at_ = now;
+  meter_.sample(with_.here.loads(), now);
+  if (now - load_told_at_ < how_.load_period) return;
+  load_told_at_ = now;
+  look_for_hot(now);
+  tell_load();
+}
+
+/// Takes what the SLOTs have answered to the last question, and asks the next.
+void cluster_agent::look_for_hot(steady_time now) {
+  decltype(hot_looks_->answers) answers;
+  steady_time asked;
+  {
+    std::lock_guard lock(hot_looks_->mutex);
+    answers.swap(hot_looks_->answers);
+    asked = std::exchange(hot_looks_->asked, now);
+  }
+  const auto suspects = meter_.suspects();
+  for (const auto& [slot, entities] : answers)
+    if (std::ranges::find(suspects, slot) != suspects.end()) meter_.look_at(slot, entities, asked);
+  for (auto slot : suspects) {
+    inspection::filter which;
+    which.slot = slot;
+    with_.here.inspect().entities(which, [looks = hot_looks_, slot](std::vector<entity_view> entities) {
+      std::lock_guard lock(looks->mutex);
+      if (looks->answers.size() < reported_entities_max) looks->answers.emplace_back(slot, std::move(entities));
+    });
+  }
+}
+
+void cluster_agent::tell_load() {
+  auto report = meter_.report(*picture_.table(), with_.self.node);
+  report.name = with_.self.name;
+  report.incarnation = with_.self.incarnation;
+  if (!hold_ || (load_entry_ != 0 && !differs_much(told_load_, report))) return;
+  const auto key = load_report_key(with_.self.name);
+  auto text = to_json(report);
+  auto put = with_.topology.put(key, text, load_entry_);
+  if (!put && put.code() == errc::conflict) {  // of an earlier start, or the topology has forgotten it
+    auto entry = with_.topology.get(key);
+    if (entry) put = with_.topology.put(key, text, *entry ? (*entry)->version : 0);
+  }
+  if (!put) return;  // the next report
+  load_entry_ = *put;
+  ++load_reports_;
+  load_report_bytes_ += text.size();
+  told_load_ = std::move(report);
+}
+
 // -- coordinating
 // ------------------------------------------------------------------------------------------------------
 
@@ -299,8 +365,15 @@ void cluster_agent::coordinate(steady_time now) {
   for (int i = 0; i < decisions_max; ++i) {
     if (!hold_ || !own_) return;
     auto record = record_of_now(now);
-    const auto next = decide(picture_.facts(record), with_.self.name, how_.coordination);
-    const bool has_changed = std::visit([this](const auto& step) { return carry_out(step); }, next) || restore_table();
+    const auto facts = picture_.facts(record);
+    balance_advice advice;
+    advice.may_balance = false;
+    const bool leads = facts.lead.leader == with_.self.name && facts.lead.incarnation == with_.self.incarnation;
+    if (leads && facts.table && has_settled(facts)) advice = balance_.look(facts, how_.coordination, now);
+    if (leads && facts.table && advice.loads.empty()) advice.loads = loads_of_slots(*facts.table, facts.loads);
+    const auto next = decide(facts, with_.self.name, how_.coordination, advice);
+    const bool has_changed = std::visit([this](const auto& step) { return carry_out(step); }, next) ||
+                             restore_table(now) || restore_wishes();
     if (!has_changed) return;
     follow();
   }
@@ -336,7 +409,7 @@ bool cluster_agent::carry_out(const declare_dead& step) {
 bool cluster_agent::carry_out(const make_table& step) {
   slot_table before;
   topology_version expected = 0;
-  if (step.is_first) {
+  if (step.cause == make_table::cause_t::first) {
     auto fences = with_.read_fences();
     if (!fences) {
       if (std::exchange(trouble_, fences.failure().detail) != fences.failure().detail)
@@ -352,11 +425,15 @@ bool cluster_agent::carry_out(const make_table& step) {
     expected = picture_.table_entry();
     if (!spend_absent(step.plan)) return false;
   }
-  auto next = before.after(step.plan.moves);
+  auto next = before.after(step.plan.moves, step.mark);
   auto put = with_.topology.put(slot_table_key, next.encode(), expected);
   if (!put) return false;
   ++tables_made_;
-  log::info("slot table {}: {} slots move, {} of them must", next.version(), step.plan.moves.size(), step.plan.forced);
+  balance_.has_made(step, with_.clock.now());
+  if (step.cause == make_table::cause_t::hot) ++hot_moves_;
+  if (step.cause == make_table::cause_t::balance) balance_moves_ += step.plan.moves.size();
+  log::info("slot table {}: {} slots move, {} of them must: {}", next.version(), step.plan.moves.size(),
+            step.plan.forced, step.why);
   picture_.has_put(std::move(next), *put);
   return true;
 }
@@ -372,17 +449,43 @@ result<> cluster_agent::spend_absent(const placement_plan& plan) {
   return done;
 }
 
-/// The topology has forgotten the table (it was restarted, empty); its coordinator hasn't.
-bool cluster_agent::restore_table() {
-  if (!picture_.table() || picture_.table_entry() != 0) return false;
+/// The topology has lost the table (it was restarted, empty; somebody has put there what is none, or an old one). Who
+/// leads puts back what it knows, after a while anybody does who knows it: a leader may be new.
+bool cluster_agent::restore_table(steady_time now) {
+  if (!picture_.is_table_lost()) {
+    table_lost_since_.reset();
+    return false;
+  }
+  if (!table_lost_since_) table_lost_since_ = now;
   const auto lead = picture_.facts({}).lead;
-  if (lead.leader != with_.self.name || lead.incarnation != with_.self.incarnation) return false;
+  const bool leads = lead.leader == with_.self.name && lead.incarnation == with_.self.incarnation;
+  if (!leads && now - *table_lost_since_ < others_restore_after) return false;
+  auto entry = with_.topology.get(slot_table_key);
+  if (!entry) return false;
+  if (*entry) {
+    const auto there = slot_table::decode((*entry)->value);
+    if (there && there->version() >= picture_.table()->version()) {
+      picture_.set_table({**entry});
+      return true;
+    }
+  }
   auto table = *picture_.table();
-  auto put = with_.topology.put(slot_table_key, table.encode(), 0);
+  auto put = with_.topology.put(slot_table_key, table.encode(), *entry ? (*entry)->version : 0);
   if (!put) return false;
-  log::warn("slot table {} was gone from the topology, and is there again", table.version());
+  log::warn("slot table {} was {} in the topology, and is there again", table.version(),
+            *entry ? "garbled, or an older one was," : "gone");
   picture_.has_put(std::move(table), *put);
   return true;
+}
+
+/// The topology has forgotten what people wish; its coordinator hasn't.
+bool cluster_agent::restore_wishes() {
+  if (!picture_.are_wishes_lost()) return false;
+  const auto lead = picture_.facts({}).lead;
+  if (lead.leader != with_.self.name || lead.incarnation != with_.self.incarnation) return false;
+  if (with_.topology.put(placement_wishes_key, to_json(picture_.wishes()), 0))
+    log::warn("what people wish of the placement was gone from the topology, and is there again");
+  return false;  // the watch tells it
 }
 
 // -- leaving
@@ -409,7 +512,7 @@ void cluster_agent::check_leaving() {
                              placed.moving_slots == 0;
   const auto facts = picture_.facts({});
   const bool is_last = std::ranges::none_of(
-      facts.members, [&](const auto& each) { return each.who.node != with_.self.node && !each.is_draining; });
+      node_shares(facts), [&](const auto& each) { return each.node != with_.self.node && each.weight > 0; });
   if (!is_rid_of_all && !is_last) return;
   {
     std::lock_guard lock(mutex_);
@@ -429,6 +532,11 @@ void cluster_agent::show() {
   now->is_leader = now->facts.lead.leader == with_.self.name && now->facts.lead.incarnation == with_.self.incarnation;
   now->tables_made = tables_made_;
   now->members_expelled = members_expelled_;
+  now->balance_moves = balance_moves_;
+  now->hot_moves = hot_moves_;
+  now->load = told_load_;
+  now->load_reports = load_reports_;
+  now->load_report_bytes = load_report_bytes_;
   std::lock_guard lock(mutex_);
   shown_ = std::move(now);
 }

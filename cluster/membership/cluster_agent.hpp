@@ -23,8 +23,9 @@
 #include <vector>
 
 #include "cluster/clock.hpp"
-#include "cluster/coordinator/coordinator_core.hpp"
+#include "cluster/coordinator/load_balance.hpp"
 #include "cluster/link/links.hpp"
+#include "cluster/load/load_meter.hpp"
 #include "cluster/membership/cluster_picture.hpp"
 #include "cluster/node.hpp"
 #include "storage/topology/topology_store.hpp"
@@ -42,6 +43,9 @@ class cluster_agent {
   struct options {
     std::uint32_t weight = 1;
     coordinator_options coordination;
+    balance_options balance;
+    load_meter::limits meter;
+    std::chrono::milliseconds load_period{5'000};  // between two reports of what the slots cost, if it has changed
     cluster_picture::limits patience;
     std::chrono::milliseconds record_ttl{10'000};
     std::chrono::milliseconds record_every{20};  // at most
@@ -82,8 +86,11 @@ class cluster_agent {
     node_identity self;
     bool is_member = false;
     bool is_leader = false;
-    cluster_facts facts;
-    std::uint64_t tables_made = 0, members_expelled = 0;  // by this node, as coordinator
+    cluster_facts facts{};
+    std::uint64_t tables_made = 0, members_expelled = 0;    // by this node, as coordinator
+    std::uint64_t balance_moves = 0, hot_moves = 0;         // of slots, by this node, as coordinator
+    load_report load{};                                     // of this node, as it measured last
+    std::uint64_t load_reports = 0, load_report_bytes = 0;  // that it has written
   };
   /// Any thread; as of the last step.
   std::shared_ptr<const view> look() const;
@@ -97,6 +104,7 @@ class cluster_agent {
 
  private:
   struct inbox {
+    std::optional<std::vector<topology_entry>> wishes, loads;
     std::optional<std::vector<topology_entry>> records, table, leadership;
     std::vector<std::pair<node_identity, bool>> links;
     bool hold_lost = false;
@@ -118,12 +126,16 @@ class cluster_agent {
   void keep_record(steady_time now);
   node_record record_of_now(steady_time now);
   void put_record(const node_record& record);
+  void keep_load(steady_time now);
+  void look_for_hot(steady_time now);
+  void tell_load();
   void coordinate(steady_time now);
   bool carry_out(const take_the_lead& step);
   bool carry_out(const declare_dead& step);
   bool carry_out(const make_table& step);
   bool carry_out(const wait_for_change&) { return false; }
-  bool restore_table();
+  bool restore_table(steady_time now);
+  bool restore_wishes();
   result<> spend_absent(const placement_plan& plan);
   void check_leaving();
   void show();
@@ -151,6 +163,22 @@ class cluster_agent {
   std::uint64_t told_version_ = 0;
   std::uint64_t tables_made_ = 0, members_expelled_ = 0;
   std::string trouble_;
+  std::optional<steady_time> table_lost_since_;
+
+  // What this node's slots cost, and what it has told of that.
+  load_meter meter_;
+  load_balance balance_;
+  steady_time sampled_at_{}, load_told_at_{};
+  load_report told_load_;
+  topology_version load_entry_ = 0;
+  std::uint64_t load_reports_ = 0, load_report_bytes_ = 0, balance_moves_ = 0, hot_moves_ = 0;
+  /// What SLOTs have answered; they may do so when this is gone.
+  struct hot_looks {
+    std::mutex mutex;
+    std::vector<std::pair<slot_id, std::vector<entity_view>>> answers;
+    steady_time asked{};
+  };
+  const std::shared_ptr<hot_looks> hot_looks_ = std::make_shared<hot_looks>();
 
   std::vector<std::unique_ptr<topology_store::handle>> watches_;
   std::thread thread_;

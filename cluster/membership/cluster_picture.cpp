@@ -38,6 +38,7 @@ void cluster_picture::set_records(const std::vector<topology_entry>& entries, st
 
 void cluster_picture::set_table(const std::vector<topology_entry>& entries) {
   const auto entry = std::ranges::find(entries, slot_table_key, &topology_entry::key);
+  is_table_lost_ = true;
   if (entry == entries.end()) {
     facts_.table_entry = 0;  // forgotten; this node still knows
     return;
@@ -46,6 +47,26 @@ void cluster_picture::set_table(const std::vector<topology_entry>& entries) {
   if (!table) return complain(error{errc::invalid_arguments, entry->key + ": " + table.failure().detail});
   if (facts_.table && table->version() < facts_.table->version()) return;
   has_put(std::move(*table), entry->version);
+}
+
+void cluster_picture::set_wishes(const std::vector<topology_entry>& entries) {
+  const auto entry = std::ranges::find(entries, placement_wishes_key, &topology_entry::key);
+  are_wishes_lost_ = entry == entries.end();
+  if (are_wishes_lost_) return;
+  auto wishes = parse_placement_wishes(*entry);
+  if (!wishes) return complain(wishes.failure());
+  facts_.wishes = std::move(*wishes);
+}
+
+void cluster_picture::set_loads(const std::vector<topology_entry>& entries) {
+  facts_.loads.clear();
+  for (const auto& entry : entries) {
+    auto report = parse_load_report(entry);
+    if (report)
+      facts_.loads.push_back(std::move(*report));
+    else
+      complain(report.failure());
+  }
 }
 
 void cluster_picture::set_leadership(const std::vector<topology_entry>& entries) {
@@ -69,6 +90,7 @@ void cluster_picture::set_link(const node_identity& peer, bool is_up) {
 void cluster_picture::has_put(slot_table table, topology_version version) {
   facts_.table = std::move(table);
   facts_.table_entry = version;
+  is_table_lost_ = false;
 }
 
 void cluster_picture::has_erased(const node_record& dead) {
@@ -112,6 +134,13 @@ cluster_facts cluster_picture::facts(const std::optional<node_record>& own) cons
   for (const auto& [_, each] : vanished_) all.members.push_back(each.record);
   if (own) all.members.push_back(*own);
   std::ranges::sort(all.members, {}, [](const auto& each) { return each.who.node; });
+  // What the dead have said of their slots counts until others have these.
+  std::erase_if(all.loads, [&](const load_report& report) {
+    const bool is_member = std::ranges::any_of(all.members, [&](const auto& each) {
+      return each.who.node == report.node && each.who.incarnation == report.incarnation;
+    });
+    return !is_member && !(all.table && all.table->owned_by(report.node) > 0);
+  });
   return all;
 }
 

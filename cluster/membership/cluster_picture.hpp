@@ -33,6 +33,8 @@ class cluster_picture {
   void set_records(const std::vector<topology_entry>& entries, steady_time now);
   void set_table(const std::vector<topology_entry>& entries);
   void set_leadership(const std::vector<topology_entry>& entries);
+  void set_wishes(const std::vector<topology_entry>& entries);
+  void set_loads(const std::vector<topology_entry>& entries);
   void set_link(const node_identity& peer, bool is_up);
   /// What this node has just written itself, and needn't wait to be told.
   void has_put(slot_table table, topology_version version);
@@ -47,6 +49,11 @@ class cluster_picture {
   cluster_facts facts(const std::optional<node_record>& own) const;
   const std::optional<slot_table>& table() const { return facts_.table; }
   topology_version table_entry() const { return facts_.table_entry; }
+  /// Has the topology lost the table that this node knows? It is gone, garbled or an older one, as far as one has
+  /// heard.
+  bool is_table_lost() const { return facts_.table && is_table_lost_; }
+  const placement_wishes& wishes() const { return facts_.wishes; }
+  bool are_wishes_lost() const { return facts_.wishes.version != 0 && are_wishes_lost_; }
   /// This node too, by number.
   std::vector<node_identity> members() const;
   /// Members whose link is down, or didn't come up in time.
@@ -82,6 +89,8 @@ class cluster_picture {
   std::map<node_index, link> links_;
   std::map<node_index, acquaintance> known_;
   std::map<std::string, std::uint64_t> dead_;  // by name: incarnations up to this
+  bool is_table_lost_ = false;
+  bool are_wishes_lost_ = false;
   std::string complaint_;
 };
 

@@ -59,7 +59,7 @@ TEST_CASE("the first node of an empty topology leads, and makes the table when e
   CHECK(waits(decide(facts, "n1", {.members_min = 3})));
   auto made = decide(facts, "n1", {.members_min = 2});
   REQUIRE(as<make_table>(made));
-  CHECK(as<make_table>(made)->is_first);
+  CHECK(as<make_table>(made)->cause == make_table::cause_t::first);
   CHECK(as<make_table>(made)->plan.moves.size() == slot_count);
 }
 
@@ -156,6 +156,112 @@ TEST_CASE("with two nodes, the leader's word decides; the other waits for its tu
   facts.members[0].unreachable = {{2}};
   facts.members[1].unreachable = {{1}};
   CHECK(waits(decide(facts, "n1", {})) != waits(decide(facts, "n2", {})));
+}
+
+/// What `facts` become when the leader's decisions are carried out, until it waits.
+int carry_out_all(cluster_facts& facts, const coordinator_options& how = {}) {
+  balance_advice advice;
+  advice.may_balance = false;
+  for (int steps = 0;; ++steps) {
+    REQUIRE(steps < 100);
+    auto made = decide(facts, "n1", how, advice);
+    if (waits(made)) return steps;
+    REQUIRE(as<make_table>(made));
+    CHECK(as<make_table>(made)->plan.moves.size() <= how.balancing_moves_max);
+    facts.table = facts.table->after(as<make_table>(made)->plan.moves, as<make_table>(made)->mark);
+    for (auto& each : facts.members) each.applied = facts.table->version();
+  }
+}
+
+placement_change change_of(const cluster_facts& facts, std::size_t count, node_index to) {
+  placement_change change{1, facts.table->version(), "plan 1", {}};
+  for (std::uint16_t slot = 0; slot < slot_count && change.moves.size() < count; ++slot)
+    if (const auto owner = facts.table->owner_of({slot}).node; owner != to) change.moves.push_back({{slot}, owner, to});
+  return change;
+}
+
+TEST_CASE("a change by hand is made in steps, once, and goes on under another leader") {
+  auto facts = settled(3);
+  facts.wishes.balances = false;
+  facts.wishes.change = change_of(facts, 600, {2});
+  auto made = decide(facts, "n1", {});
+  REQUIRE(as<make_table>(made));
+  CHECK(as<make_table>(made)->cause == make_table::cause_t::by_hand);
+  CHECK(as<make_table>(made)->plan.moves.size() == 256);
+  facts.table = facts.table->after(as<make_table>(made)->plan.moves, as<make_table>(made)->mark);
+  CHECK(waits(decide(facts, "n1", {})));  // until they have moved
+  for (auto& each : facts.members) each.applied = facts.table->version();
+  CHECK(state_of(facts.wishes.change, *facts.table) == change_state::under_way);
+  facts.lead = {"n3", 10, 4, 78};
+  REQUIRE(as<make_table>(decide(facts, "n3", {})));
+  facts.lead = {"n1", 10, 5, 79};
+  CHECK(carry_out_all(facts) == 2);
+  CHECK(state_of(facts.wishes.change, *facts.table) == change_state::finished);
+  for (const auto& each : facts.wishes.change.moves) CHECK(facts.table->owner_of(each.slot).node == node_index{2});
+  // What moves later isn't moved by it again.
+  const auto first = facts.wishes.change.moves[0];
+  facts.table = facts.table->after(std::vector<slot_move>{{first.slot, first.to, first.from}});
+  for (auto& each : facts.members) each.applied = facts.table->version();
+  CHECK(carry_out_all(facts) == 0);
+}
+
+TEST_CASE("a change begins on the table that it was made for, or never") {
+  auto facts = settled(3);
+  facts.wishes.balances = false;
+  facts.wishes.change = change_of(facts, 10, {2});
+  facts.table = facts.table->after({});
+  for (auto& each : facts.members) each.applied = facts.table->version();
+  CHECK(waits(decide(facts, "n1", {})));
+  CHECK(state_of(facts.wishes.change, *facts.table) == change_state::overtaken);
+}
+
+TEST_CASE("of a change, what can't be done any more is passed over, and it ends all the same") {
+  auto facts = settled(4);
+  facts.wishes.balances = false;
+  facts.wishes.change = change_of(facts, 600, {2});
+  auto first = facts.wishes.change.moves[0];
+  facts.wishes.change.moves.insert(facts.wishes.change.moves.begin() + 1, first);  // garbage: twice the same
+  auto made = decide(facts, "n1", {});
+  REQUIRE(as<make_table>(made));
+  facts.table = facts.table->after(as<make_table>(made)->plan.moves, as<make_table>(made)->mark);
+  remove(facts, 2);
+  for (auto& each : facts.members) each.applied = facts.table->version();
+  made = decide(facts, "n1", {});
+  REQUIRE(as<make_table>(made));
+  CHECK(as<make_table>(made)->cause == make_table::cause_t::dead);
+  facts.table = facts.table->after(as<make_table>(made)->plan.moves, as<make_table>(made)->mark);
+  for (auto& each : facts.members) each.applied = facts.table->version();
+  CHECK(carry_out_all(facts) == 1);
+  CHECK(state_of(facts.wishes.change, *facts.table) == change_state::finished);
+  CHECK(facts.table->owned_by({2}) == 0);
+}
+
+TEST_CASE("wishes: nodes drain, weigh otherwise, and slots are pinned, to members only") {
+  auto facts = settled(3);
+  facts.wishes.draining = {"n2", "nobody"};
+  facts.wishes.weights = {{"n3", 2}};
+  facts.wishes.pins = {{7, "n1"}, {8, "n2"}, {9, "nobody"}};
+  CHECK(node_shares(facts) == std::vector<node_share>{{{1}, 1}, {{2}, 0}, {{3}, 2}});
+  CHECK(slot_pins(facts).size() == 2);
+  carry_out_all(facts);
+  CHECK(facts.table->owned_by({2}) == 0);  // a pin to who drains doesn't hold
+  CHECK(facts.table->owner_of({7}).node == node_index{1});
+  facts.wishes.draining = {"n1", "n2", "n3"};  // nobody is left to take anything: it stays where it is
+  const auto before = *facts.table;
+  CHECK(waits(decide(facts, "n1", {})));
+  CHECK(*facts.table == before);
+}
+
+TEST_CASE("nobody makes a first table while a member knows one") {
+  cluster_facts facts;
+  facts.members = {member(1), member(2)};
+  facts.lead = {"n1", 10, 1, 5};
+  facts.members[1].applied = 77;
+  CHECK(waits(decide(facts, "n1", {})));
+  facts.members[1].applied = 0;
+  CHECK(as<make_table>(decide(facts, "n1", {})));
+  for (auto& each : facts.members) each.weight = 0;
+  CHECK(waits(decide(facts, "n1", {})));
 }
 
 TEST_CASE("records survive being written down, and garbage is refused with what is wrong") {
