@@ -138,6 +138,16 @@ class shell {
 
   // net/admin/shell_placement.cpp
   static std::vector<command> placement_commands();
+  void plan(const shell_words& words, io_loop& where, answer reply);
+  void apply(const shell_words& words, io_loop& where, answer reply);
+  void undo(const shell_words& words, io_loop& where, answer reply);
+  void drain(const shell_words& words, io_loop& where, answer reply);
+  void undrain(const shell_words& words, io_loop& where, answer reply);
+  void balance(const shell_words& words, io_loop& where, answer reply);
+  void migrate(const shell_words& words, io_loop& where, answer reply);
+  void pin(const shell_words& words, io_loop& where, answer reply);
+  void unpin(const shell_words& words, io_loop& where, answer reply);
+  void set_draining(const shell_words& words, bool wanted, answer reply);
 
   /// Answers with what `job` says, on the worker; or that there is too much to do, or no such store.
   void on_storage(std::function<std::string(storage_admin&)> job, answer reply);

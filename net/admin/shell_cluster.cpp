@@ -18,8 +18,25 @@ std::string name_of(const cluster_agent::view& now, node_index node) {
 std::string state_of(const cluster_agent::view& now, const node_record& member) {
   if (is_unreachable(now.facts, member.who.node)) return "unreachable";
   if (member.is_draining) return "draining";
+  if (now.facts.wishes.draining.contains(member.who.name))
+    return now.facts.table && now.facts.table->owned_by(member.who.node) > 0 ? "draining" : "drained";
   if (!now.facts.table || member.applied < now.facts.table->version() || member.moving > 0) return "moving";
   return "settled";
+}
+
+/// As it reported last.
+std::uint64_t load_of(const cluster_agent::view& now, const node_identity& node) {
+  const auto found = std::ranges::find_if(now.facts.loads, [&](const load_report& report) {
+    return report.node == node.node && report.incarnation == node.incarnation;
+  });
+  return found == now.facts.loads.end() ? 0 : found->total();
+}
+
+std::string wishes_note(const placement_wishes& wishes) {
+  std::string note;
+  if (!wishes.balances) note += "; balancing is off";
+  if (!wishes.pins.empty()) note += "; pinned slots: " + std::to_string(wishes.pins.size());
+  return note;
 }
 
 std::string milliseconds_of(std::chrono::microseconds time) {
@@ -31,7 +48,9 @@ std::string milliseconds_of(std::chrono::microseconds time) {
 }  // namespace
 
 shell_table nodes_table(const cluster_agent::view& now, const std::vector<links::view>& links) {
-  shell_table table{{"NODE", "NUMBER", "STATE", "SLOTS", "MOVING", "LINK", "ROUND TRIP", "CLIENTS"}, {}, {}};
+  shell_table table{
+      {"NODE", "NUMBER", "STATE", "SLOTS", "WEIGHT", "LOAD", "MOVING", "LINK", "ROUND TRIP", "CLIENTS"}, {}, {}};
+  const auto shares = node_shares(now.facts);
   for (const auto& each : now.facts.members) {
     std::string link = "self", round_trip;
     if (each.who.node != now.self.node) {
@@ -40,12 +59,14 @@ shell_table nodes_table(const cluster_agent::view& now, const std::vector<links:
       if (link == "up") round_trip = milliseconds_of(found->round_trip);
     }
     table.rows.push_back({each.who.name, each.who.node.value, state_of(now, each),
-                          now.facts.table ? now.facts.table->owned_by(each.who.node) : 0, each.moving, link, round_trip,
-                          each.who.client_url});
+                          now.facts.table ? now.facts.table->owned_by(each.who.node) : 0,
+                          std::ranges::find(shares, each.who.node, &node_share::node)->weight, load_of(now, each.who),
+                          each.moving, link, round_trip, each.who.client_url});
   }
   table.note = now.facts.lead.leader.empty()
                    ? "nobody coordinates"
                    : now.facts.lead.leader + " coordinates (term " + std::to_string(now.facts.lead.term) + ")";
+  table.note += wishes_note(now.facts.wishes);
   if (!now.is_member) table.note += "; " + now.self.name + ", which tells this, is no member now";
   return table;
 }
@@ -62,7 +83,13 @@ std::string slots_summary(const cluster_agent::view& now) {
     text += before + each.who.name + " " + std::to_string(now.facts.table->owned_by(each.who.node));
     before = ", ";
   }
-  return text + "; table " + std::to_string(now.facts.table->version());
+  text += "; table " + std::to_string(now.facts.table->version());
+  before = "; pinned: ";
+  for (const auto& [slot, node] : now.facts.wishes.pins) {
+    text += before + std::to_string(slot) + " to " + node;
+    before = ", ";
+  }
+  return text;
 }
 
 }  // namespace throng

@@ -19,7 +19,7 @@ constexpr milliseconds patience_max{60'000};
 constexpr milliseconds storage_patience{70'000};  // what a command may take that is forwarded whole
 
 const std::vector<std::string_view> valued_options{"sort",    "limit",  "count", "for",    "rate", "node",
-                                                   "timeout", "reason", "every", "weight", "file"};
+                                                   "timeout", "reason", "every", "weight", "file", "drain"};
 
 /// Of the commands that change something, those that only look.
 bool only_looks(const shell_words& words) {

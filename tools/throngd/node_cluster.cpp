@@ -9,6 +9,7 @@
 #include "config/log.hpp"
 #include "tools/throngd/node_storage.hpp"
 #include "tools/throngd/options.hpp"
+#include "tools/throngd/placement_admin.hpp"
 
 namespace throng {
 
@@ -37,6 +38,7 @@ result<> node_cluster::begin() {
   auto topology = open_consul_topology(consul_, settings_.topology.prefix);
   if (!topology) return error{topology.code(), "topology.prefix: " + topology.failure().detail};
   topology_ = std::move(*topology);
+  placement_ = make_placement_admin(*topology_, [this] { return membership(); }, {});
   auto started = begin_start_patiently();
   if (!started) return error{started.code(), "the topology: " + started.failure().detail};
   self_.node = started->node;
@@ -80,6 +82,13 @@ void node_cluster::join(node& here, node_storage& storage, const addresses& wher
   self_.admin_address = where.admin;
   cluster_agent::options how;
   how.weight = weight_of(settings_);
+  const auto& cluster = settings_.cluster;
+  how.load_period = cluster.load_period;
+  how.meter.lag = 2 * cluster.load_period;
+  how.meter.hot_rate = static_cast<std::uint32_t>(cluster.hot_rate);
+  how.meter.hot_mailbox = static_cast<std::uint32_t>(cluster.hot_mailbox);
+  how.balance.patience = cluster.balance_patience;
+  how.balance.pause = cluster.balance_pause;
   how.coordination.members_min = settings_.cluster.nodes_min;
   agent_ = std::make_unique<cluster_agent>(
       cluster_agent::parts{self_, *topology_, *links_, here, system_time(),
@@ -131,6 +140,17 @@ void node_cluster::add_metrics(std::vector<metric>& all) const {
         static_cast<double>(now->tables_made));
     add("cluster_declared_dead_total", "Nodes that this node has declared dead", true,
         static_cast<double>(now->members_expelled));
+    add("cluster_load", "What its slots cost: messages a second, and CPU time a second in units of 10 us", false,
+        static_cast<double>(now->load.total()));
+    add("cluster_hot_entities", "Entities of this node with more messages than one should have", false,
+        static_cast<double>(now->load.hot.size()));
+    add("cluster_load_reports_total", "Load reports that this node has written to the topology", true,
+        static_cast<double>(now->load_reports));
+    add("cluster_load_report_bytes_total", "Their bytes", true, static_cast<double>(now->load_report_bytes));
+    add("cluster_balance_moves_total", "Slots that this node has moved for balance", true,
+        static_cast<double>(now->balance_moves));
+    add("cluster_hot_moves_total", "Slots that this node has moved because of one hot entity", true,
+        static_cast<double>(now->hot_moves));
   }
   for (const auto& each : link_views()) {
     const std::vector<std::pair<std::string, std::string>> peer{{"peer", each.peer.name}};

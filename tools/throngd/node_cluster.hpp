@@ -15,6 +15,7 @@
 #include "cluster/membership/node_numbers.hpp"
 #include "config/configuration.hpp"
 #include "net/admin/admin_services.hpp"
+#include "net/admin/cluster_admin.hpp"
 #include "storage/fence_threads.hpp"
 
 namespace throng {
@@ -52,6 +53,7 @@ class node_cluster {
   void end();
 
   std::shared_ptr<const cluster_agent::view> membership() const;  // null before join()
+  cluster_admin& placement() { return *placement_; }
   std::vector<links::view> link_views() const { return links_->views(); }
   bool is_topology_away() const { return consul_->is_away(); }
   void add_metrics(std::vector<metric>& all) const;
@@ -68,6 +70,7 @@ class node_cluster {
   std::unique_ptr<caf_links> links_;
   std::unique_ptr<fence_threads> fences_;
   std::unique_ptr<cluster_agent> agent_;
+  std::unique_ptr<cluster_admin> placement_;
   std::atomic<cluster_agent*> joined_{nullptr};  // agent_, once it is there
 };
 

@@ -241,6 +241,7 @@ class live_process final : public node_process {
       admin_->is_topology_away = [this] { return cluster_->is_topology_away(); };
       admin_->membership = [this] { return cluster_->membership(); };
       admin_->link_views = [this] { return cluster_->link_views(); };
+      admin_->placement = &cluster_->placement();
     }
     admin_->streams = [this](std::function<void(std::vector<stream_view>)> show) {
       gateway_->streams([show = std::move(show)](std::vector<gateway_stream> streams) {
