@@ -37,7 +37,7 @@ const balance_advice& load_balance::look(const cluster_facts& facts, const coord
         if (const auto since = hot_since_.find(each.key);
             since != hot_since_.end() && now - since->second >= how_.patience)
           hot.push_back(each);
-    if (auto move = plan_hot_move(facts, hot, could.loads, could.keeps)) {
+    if (auto move = plan_hot_move(facts, hot, could.keeps)) {
       advice_ = std::move(could);
       advice_.why = to_text(move->entity);
       advice_.hot = std::move(move);
@@ -118,7 +118,9 @@ void load_balance::has_made(const make_table& step, steady_time now) {
 }
 
 std::optional<hot_move> plan_hot_move(const cluster_facts& facts, const std::vector<hot_entity>& hot,
-                                      std::span<const std::uint32_t> loads, std::span<const slot_id> keeps) {
+                                      std::span<const slot_id> keeps) {
+  if (hot.empty()) return std::nullopt;
+  const auto loads = measured_loads(*facts.table, facts.loads);
   const auto nodes = node_shares(facts);
   const auto pins = slot_pins(facts);
   std::map<node_index, std::uint64_t> load_of;

@@ -63,9 +63,9 @@ class load_balance {
   steady_time seen_at_{};
 };
 
-/// Which hot entity's slot should go where, by these loads (of each slot; not empty). Pins and `keeps` stay.
+/// Which hot entity's slot should go where, by the measured loads. Pins and `keeps` stay.
 std::optional<hot_move> plan_hot_move(const cluster_facts& facts, const std::vector<hot_entity>& hot,
-                                      std::span<const std::uint32_t> loads, std::span<const slot_id> keeps);
+                                      std::span<const slot_id> keeps);
 
 /// "channel:C1 is hot: 900 messages a second, 12 waiting"
 std::string to_text(const hot_entity& entity);

@@ -44,7 +44,7 @@ placement_preview preview_placement(cluster_facts facts, coordinator_options how
   if (!advice.loads.empty()) {
     std::vector<hot_entity> hot;
     for (const auto& report : facts.loads) hot.insert(hot.end(), report.hot.begin(), report.hot.end());
-    if (const auto move = plan_hot_move(facts, hot, advice.loads, {})) {
+    if (const auto move = plan_hot_move(facts, hot, {})) {
       hot_reason = to_text(move->entity);
       advice.keeps.push_back(move->move.slot);
       facts.table = before.after(std::vector{move->move});

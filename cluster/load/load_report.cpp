@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <optional>
 
 #include "storage/json/json.hpp"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t least_change = 20;   // less isn't worth a write
 constexpr std::uint64_t presence_share = 8;  // being there counts this part of the mean load
+constexpr std::uint64_t fineness = 8;        // of what the planner sees, in a unit: a rest is spread thin
 
 std::optional<std::uint64_t> number_in(json_value value, std::uint64_t max) {
   const auto found = value.as_int();
@@ -108,7 +110,7 @@ bool differs_much(const load_report& told, const load_report& now) {
   return sum > least_change && sum * 10 > std::max(told.total(), now.total());
 }
 
-std::vector<std::uint32_t> loads_of_slots(const slot_table& table, std::span<const load_report> reports) {
+std::vector<std::uint32_t> measured_loads(const slot_table& table, std::span<const load_report> reports) {
   struct known {
     std::uint64_t load = 0;
     bool is_owners = false;
@@ -125,23 +127,28 @@ std::vector<std::uint32_t> loads_of_slots(const slot_table& table, std::span<con
   }
   for (std::uint16_t slot = 0; slot < slot_count; ++slot)
     if (!listed.contains({slot})) ++unlisted[table.owner_of({slot}).node];
-  std::vector<std::uint64_t> loads(slot_count);
-  std::uint64_t total = 0;
+  std::vector<std::uint32_t> loads(slot_count);
+  auto set = [&](std::uint16_t slot, std::uint64_t load) {
+    loads[slot] = static_cast<std::uint32_t>(std::min<std::uint64_t>(load, UINT32_MAX / 2));
+  };
   for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
     const auto owner = table.owner_of({slot}).node;
     if (const auto found = listed.find({slot}); found != listed.end())
-      loads[slot] = found->second.load * presence_share;
+      set(slot, found->second.load * fineness);
     else if (const auto rest = rest_of.find(owner); rest != rest_of.end())
-      loads[slot] = rest->second * presence_share / unlisted[owner];  // finer than the unit: a rest is spread thin
-    total += loads[slot];
+      set(slot, rest->second * fineness / unlisted[owner]);
   }
+  return loads;
+}
+
+std::vector<std::uint32_t> loads_of_slots(const slot_table& table, std::span<const load_report> reports) {
+  auto loads = measured_loads(table, reports);
+  const auto total = std::accumulate(loads.begin(), loads.end(), std::uint64_t{0});
   if (total == 0) return {};
-  // At least one message in eight seconds; under load, an eighth of the mean.
-  const auto presence = std::max<std::uint64_t>(1, total / slot_count / presence_share);
-  std::vector<std::uint32_t> all(slot_count);
-  for (std::uint16_t slot = 0; slot < slot_count; ++slot)
-    all[slot] = static_cast<std::uint32_t>(std::min<std::uint64_t>(loads[slot] + presence, UINT32_MAX));
-  return all;
+  // At least a message a second; under load, an eighth of the mean.
+  const auto presence = std::max<std::uint64_t>(fineness, total / slot_count / presence_share);
+  for (auto& each : loads) each += static_cast<std::uint32_t>(presence);
+  return loads;
 }
 
 }  // namespace throng

@@ -55,8 +55,10 @@ result<load_report> parse_load_report(const topology_entry& entry);
 /// Is it worth telling the others? Loads waver: a tenth of all of it must be elsewhere or new.
 bool differs_much(const load_report& told, const load_report& now);
 
-/// What each slot costs, for the planner: as its owner says, or as whoever had it before did, and a little for being
-/// there at all, so that what is idle is spread by number. Empty if nobody says anything.
+/// What each slot costs, in eighths of a unit: as its owner says, or as whoever had it before did.
+std::vector<std::uint32_t> measured_loads(const slot_table& table, std::span<const load_report> reports);
+/// The same for the planner, with something for being there at all: what is hardly used is spread by number, for it
+/// takes memory, and may be used in a moment. Empty if nobody says anything.
 std::vector<std::uint32_t> loads_of_slots(const slot_table& table, std::span<const load_report> reports);
 
 }  // namespace throng

@@ -11,6 +11,7 @@ const adminToken = 'only-for-tests-admin-token';
 export class Cluster {
   consul; nodes = []; #common;
 
+  /** Slots are spread by number alone, unless `settings.cluster` says otherwise: no load is reported. */
   static async start(count, { ranges = ['-'], servers = 1, settings = {} } = {}) {
     const cluster = new Cluster();
     const [consul, { text, shards }] = await Promise.all([Consul.start(), startShards(ranges, servers)]);
@@ -18,7 +19,7 @@ export class Cluster {
     cluster.shards = shards;
     const mysql = mysqlSettings(text, servers > 1 ? {} : { ackers_min: 0 });
     cluster.#common = {
-      settings: { ...mysql.settings, topology: { kind: 'consul', agents: consul.address }, cluster: { nodes_min: count }, ...settings },
+      settings: { ...mysql.settings, topology: { kind: 'consul', agents: consul.address }, cluster: { nodes_min: count, load_period: '10m' }, ...settings },
       env: { ...mysql.env, THRONG_ADMIN_TOKEN: adminToken },
     };
     cluster.nodes = await Promise.all(Array.from({ length: count }, (_, i) => cluster.#launch(`n${i + 1}`)));
