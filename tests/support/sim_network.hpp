@@ -43,6 +43,8 @@ class sim_network {
   }
   /// Both ways, until heal().
   void cut(node_index a, node_index b) { cuts_.insert({{a, b}, {b, a}}); }
+  /// Nothing arrives from `a` at `b`; what `b` sends does. Both lose their link.
+  void cut_one_way(node_index a, node_index b) { cuts_.insert({a, b}); }
   void heal() { cuts_.clear(); }
   /// Tells the ends which links have come up or gone down since.
   void refresh() {
@@ -50,7 +52,7 @@ class sim_network {
       for (const auto& peer : std::vector(each->peers_)) {
         const auto other = ends_.find(peer.node);
         const bool is_up = other != ends_.end() && other->second->knows(self) && agree(self, peer.node) &&
-                           !cuts_.contains({self, peer.node});
+                           !cuts_.contains({self, peer.node}) && !cuts_.contains({peer.node, self});
         auto& before = each->up_[{peer.node, peer.incarnation}];
         if (std::exchange(before, is_up) != is_up && each->events_.on_state) each->events_.on_state(peer, is_up);
       }
