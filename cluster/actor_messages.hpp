@@ -129,7 +129,8 @@ struct slot_release {
 struct slot_entity_idle {
   entity_cell_ptr cell;
 };
-/// The slot goes to another node: finish what is under way, end all entities, forget the subscribers, then call `done`.
+/// The slot goes to another node: finish what is under way, end all entities, then call `done` with what is left of
+/// them and of the subscriptions.
 struct slot_drain {
   std::function<void(slot_remains)> done;
 };

@@ -65,6 +65,8 @@ class entity_context {
   virtual void hear_of_lost_nodes(bool wants) = 0;
   /// When this node took the key's slot over from another; the beginning of time if it never did.
   virtual steady_time taken_over() const = 0;
+  /// A former incarnation has handed something over: take_over() follows load().
+  virtual bool is_continued() const { return false; }
 
   // -- the same as awaitables
   // ------------------------------------------------------------------------------------------

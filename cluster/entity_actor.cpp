@@ -68,8 +68,13 @@ std::string describe(const error& failure) {
 /// A part of its entity's actor: there are very many, and each block of memory costs.
 class live_context final : public entity_context {
  public:
-  live_context(node_services& services, caf::actor slot, epoch_t epoch, std::shared_ptr<mailbox_executor> jobs)
-      : services_(services), slot_(std::move(slot)), epoch_(epoch), jobs_(std::move(jobs)) {}
+  live_context(node_services& services, caf::actor slot, epoch_t epoch, bool is_continued,
+               std::shared_ptr<mailbox_executor> jobs)
+      : services_(services),
+        slot_(std::move(slot)),
+        epoch_(epoch),
+        is_continued_(is_continued),
+        jobs_(std::move(jobs)) {}
 
   entity_key key() const override { return cell().key; }
   epoch_t epoch() const override { return epoch_; }
@@ -122,6 +127,7 @@ class live_context final : public entity_context {
   void stay_active(bool stay) override { cell().stays_active.store(stay); }
   void hear_of_lost_nodes(bool wants) override { cell().hears_of_lost_nodes.store(wants); }
   steady_time taken_over() const override { return services_.door->taken_over(slot_of(key())); }
+  bool is_continued() const override { return is_continued_; }
 
   // -- the actor's
   // ----------------------------------------------------------------------------------------------------------
@@ -138,6 +144,7 @@ class live_context final : public entity_context {
   node_services& services_;
   const caf::actor slot_;
   const epoch_t epoch_;
+  const bool is_continued_;
   const std::shared_ptr<mailbox_executor> jobs_;
   std::string broken_reason_;
 };
@@ -147,7 +154,7 @@ class entity_actor final : public caf::event_based_actor {
   entity_actor(caf::actor_config& config, node_services& services, caf::actor slot, epoch_t epoch, entity_cell_ptr cell,
                std::string handed)
       : caf::event_based_actor(config),
-        context_(services, slot, epoch,
+        context_(services, slot, epoch, !handed.empty(),
                  std::make_shared<mailbox_executor>(caf::actor_cast<caf::actor_addr>(this),
                                                     caf::actor_cast<caf::actor_addr>(slot), std::move(cell))),
         handed_(std::move(handed)) {

@@ -22,6 +22,9 @@ namespace {
 constexpr milliseconds subscription_timeout{5'000};
 constexpr milliseconds raise_again_after{200};
 constexpr milliseconds renew_again_after{500};
+constexpr std::size_t handover_bytes = 256u << 10;  // in one parcel, if its first entity hasn't more
+constexpr std::size_t handovers_waiting_max = 32u
+                                              << 20;  // on one link, half of what may wait there: letters matter more
 
 }  // namespace
 
@@ -322,6 +325,7 @@ void live_region::with_gates(Change change, bool touches_all) {
     slot_gates::steps todo;
     change(gates_, todo);
     carry_out(std::move(todo), after);
+    services_.counters.handovers_dropped.fetch_add(gates_.take_dropped(), std::memory_order_relaxed);
     if (touches_all)
       for (std::uint16_t slot = 0; slot < slot_count; ++slot) refresh_route(slot_id{slot});
   }
@@ -382,13 +386,56 @@ void live_region::carry_out(slot_gates::drain& step, aftermath&) {
     return;
   }
   own_events_.push_back(
-      [slot = step.slot](slot_gates& gates, slot_gates::steps& todo) { gates.drained(slot, {}, todo); });
+      [slot = step.slot](slot_gates& gates, slot_gates::steps& todo) { gates.drained(slot, {}, {}, todo); });
 }
 
 void live_region::drained(slot_id slot, slot_remains remains) {
   std::vector<std::unique_ptr<slot_item>> unread;
   for (const auto& each : remains.unread) unread.push_back(letter_of(*each));
-  with_gates([&](auto& gates, auto& todo) { gates.drained(slot, std::move(unread), todo); });
+  std::ranges::stable_sort(remains.entities, {}, &entity_handover::bytes);  // what is too much, is so of the largest
+  std::size_t bytes = 0;
+  const auto dropped = std::erase_if(remains.entities, [&](const auto& each) {
+    if (bytes + each.bytes() > entity_handover::slot_bytes_max) return true;
+    bytes += each.bytes();
+    return false;
+  });
+  services_.counters.handovers_dropped.fetch_add(dropped, std::memory_order_relaxed);
+  with_gates(
+      [&](auto& gates, auto& todo) { gates.drained(slot, std::move(unread), std::move(remains.entities), todo); });
+}
+
+void live_region::carry_out(slot_gates::hand_over& step, aftermath&) {
+  auto& counters = services_.counters;
+  std::size_t taken = 0;
+  for (const auto& each : between_->views())
+    if (each.peer.node == step.to) taken = each.figures.waiting_bytes;
+  const auto dropped = std::erase_if(step.entities, [&](const auto& each) {
+    if (taken + each.bytes() > handovers_waiting_max) return true;
+    taken += each.bytes();
+    return false;
+  });
+  counters.handovers_dropped.fetch_add(dropped, std::memory_order_relaxed);
+  for (auto next = step.entities.begin(); next != step.entities.end();) {
+    handover_parcel some{step.slot, {}};
+    std::size_t bytes = 0, count = 0;
+    do {
+      bytes += next->bytes();
+      count += next->is_active();
+      some.entities.push_back(std::move(*next));
+    } while (++next != step.entities.end() && bytes + next->bytes() <= handover_bytes);
+    if (between_->post(step.to, encode(some))) {
+      counters.handed_over.fetch_add(count, std::memory_order_relaxed);
+      counters.handed_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    } else {
+      counters.handovers_dropped.fetch_add(count, std::memory_order_relaxed);
+    }
+  }
+}
+
+void live_region::carry_out(slot_gates::take_over& step, aftermath&) {
+  if (services_.is_stopping.load()) return;
+  if (auto* shell = slots_.at(step.slot))
+    caf::anon_send(shell->actor, slot_input{slot_bring_in{std::move(step.entities)}});
 }
 
 /// An envelope that had arrived becomes a letter again. Its hops don't count: it was where it should be.
@@ -559,6 +606,15 @@ void live_region::receive(node_index from, released_parcel& in, std::optional<er
   with_gates([&](auto& gates, auto& todo) { gates.released(from, in.slot, todo); });
 }
 
+void live_region::receive(node_index from, handover_parcel& in, std::optional<error>) {
+  const auto dropped = std::erase_if(in.entities, [&](const auto& each) {
+    const auto kind = static_cast<std::size_t>(each.key.kind);
+    return kind >= services_.factories.size() || !services_.factories[kind] || slot_of(each.key) != in.slot;
+  });
+  services_.counters.handovers_dropped.fetch_add(dropped, std::memory_order_relaxed);
+  with_gates([&](auto& gates, auto&) { gates.handed_over(from, in.slot, std::move(in.entities)); });
+}
+
 /// Whoever waits for an answer from a node that is gone hears so at once, or has its question sent again with the table
 /// that says so.
 void live_region::on_lost(const node_identity& peer, const std::vector<std::string>& parcels) {
@@ -580,6 +636,8 @@ void live_region::on_lost(const node_identity& peer, const std::vector<std::stri
       tell(letter->origin, letter->correlation);
     else if (auto* change = std::get_if<subscription_parcel>(&decoded->what))
       tell(change->origin, change->correlation);
+    else if (auto* handed = std::get_if<handover_parcel>(&decoded->what))
+      services_.counters.handovers_dropped.fetch_add(handed->entities.size(), std::memory_order_relaxed);
   }
 }
 

@@ -107,6 +107,8 @@ class live_region final : public region, public entity_door {
   void carry_out(slot_gates::drain& step, aftermath& after);
   void carry_out(slot_gates::ask_release& step, aftermath& after);
   void carry_out(slot_gates::tell_released& step, aftermath& after);
+  void carry_out(slot_gates::hand_over& step, aftermath& after);
+  void carry_out(slot_gates::take_over& step, aftermath& after);
   void carry_out(slot_gates::raise_fence& step, aftermath& after);
   void finish(aftermath after);
   void close_route(slot_id slot);
@@ -122,6 +124,7 @@ class live_region final : public region, public entity_door {
   void receive(node_index from, barrier_passed_parcel& passed, std::optional<error> undecoded);
   void receive(node_index from, release_parcel& release, std::optional<error> undecoded);
   void receive(node_index from, released_parcel& released, std::optional<error> undecoded);
+  void receive(node_index from, handover_parcel& handed, std::optional<error> undecoded);
   void receive(node_index from, node_ask_parcel& ask, std::optional<error>) { peers_->receive(from, ask); }
   void receive(node_index from, node_answer_parcel& part, std::optional<error>) { peers_->receive(from, part); }
   void on_lost(const node_identity& peer, const std::vector<std::string>& parcels);

@@ -244,13 +244,14 @@ class slot_actor final : public caf::event_based_actor {
 
   void handle(slot_bring_in& command) {
     for (auto& each : command.entities) {
+      for (auto node : each.subscribers) subscribers_.add(each.key, node);
+      if (!each.is_active()) continue;
       auto& entity = members_[each.key];
       if (entity.actor || entity.next || is_shutting_down_) {
         services_.counters.handovers_dropped.fetch_add(1, std::memory_order_relaxed);
         continue;
       }
-      activate(each.key, entity, std::move(each.state));
-      entity.cell->stays_active.store(each.stays_active);
+      activate(each.key, entity, std::move(each.state), each.stays_active);
       if (!each.wakes_in) continue;
       wakes_.set(each.key, entity.started + *each.wakes_in);
       expect_tick(entity.started + *each.wakes_in);
@@ -293,11 +294,22 @@ class slot_actor final : public caf::event_based_actor {
       if (entity.actor || entity.next) return;
     members_.clear();
     wakes_ = {};
-    subscribers_ = {};
+    pass_on_subscribers();
     is_leaving_ = false;
     shell_.next_tick.store(steady_time::max(), std::memory_order_relaxed);
     shell_.has_entities.store(false, std::memory_order_relaxed);
     std::exchange(when_drained_, nullptr)(std::exchange(remains_, {}));
+  }
+
+  void pass_on_subscribers() {
+    std::unordered_map<entity_key, std::size_t> places;
+    for (std::size_t i = 0; i < remains_.entities.size(); ++i) places[remains_.entities[i].key] = i;
+    for (const auto& each : subscribers_.all()) {
+      const auto [place, is_new] = places.try_emplace(each.stream, remains_.entities.size());
+      if (is_new) remains_.entities.emplace_back().key = each.stream;
+      remains_.entities[place->second].subscribers.push_back(each.node);
+    }
+    subscribers_ = {};
   }
 
   /// REQUIRES: its timer is still set.
@@ -428,8 +440,9 @@ class slot_actor final : public caf::event_based_actor {
   // -- life and death of entities
   // --------------------------------------------------------------------------------------------
 
-  void activate(entity_key key, member& entity, std::string handed = {}) {
+  void activate(entity_key key, member& entity, std::string handed = {}, bool stays_active = false) {
     entity.cell = std::make_shared<entity_cell>(key);
+    entity.cell->stays_active.store(stays_active);
     if (when_drained_) {  // one that stays asks for it
       entity.cell->is_leaving.store(entity_cell::leaving::with_slot);
       entity.cell->reports_idle.store(true);

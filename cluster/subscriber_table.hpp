@@ -26,6 +26,8 @@ class subscriber_table {
   /// Empty for a stream that nobody wants. Valid until the next change.
   std::span<const subscription> subscribers(entity_key stream) const;
   std::size_t stream_count() const;
+  /// By stream.
+  std::span<const subscription> all() const { return all_; }
 
  private:
   std::vector<subscription> all_;  // sorted: a SLOT has tens of streams, at most some hundreds

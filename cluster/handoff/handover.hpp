@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // HANDOVER: what an incarnation of an entity leaves to the next one when it is moved, and not when it crashes: its
-// state as far as that isn't in the store, its timer, and the envelopes that it hadn't begun. Plain data. Bounded: an
-// entity's state has at most `entity_bytes_max`, a slot's together `slot_bytes_max`; what is larger stays behind, is
-// counted, and the next incarnation has what the store has.
+// state as far as that isn't in the store, its timer, who listens to its stream, and the envelopes that it hadn't
+// begun. Plain data. Bounded: an entity's state has at most `entity_bytes_max`, a slot's together `slot_bytes_max`;
+// what is larger stays behind, is counted, and the next incarnation has what the store has.
 #pragma once
 
 #include <cstddef>
@@ -24,10 +24,12 @@ struct entity_handover {
   std::string state;  // an AnyMessage; empty: none
   std::optional<std::chrono::milliseconds> wakes_in;
   bool stays_active = false;
+  std::vector<node_index> subscribers{};  // when its slot moves; of streams whose entity isn't active too
 
   /// Without anything to go on with, it may as well wait for its next message.
-  bool is_empty() const { return state.empty() && !wakes_in && !stays_active; }
-  std::size_t bytes() const { return 64 + state.size(); }
+  bool is_active() const { return !state.empty() || wakes_in || stays_active; }
+  bool is_empty() const { return !is_active() && subscribers.empty(); }
+  std::size_t bytes() const { return 64 + state.size() + subscribers.size() * sizeof(node_index); }
 };
 
 /// One entity that was taken out of its slot.

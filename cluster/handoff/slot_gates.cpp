@@ -140,13 +140,23 @@ void slot_gates::apply(const slot_table& table, const std::vector<node_index>& a
 }
 
 void slot_gates::change_owner(slot_id slot, gate& at, slot_table::owner next, steps& todo) {
+  if (at.now && !at.now->handed.empty()) {
+    // Whoever comes right after us goes on with it, if we haven't.
+    const bool was_for_us = at.owner == self_ && at.now->handed_for == at.epoch;
+    if (was_for_us && next.epoch == at.epoch + 1)
+      at.now->handed_for = next.epoch;
+    else
+      dropped_ += take_handed(at).size();
+  }
   if (at.is_open) {
     at.is_open = false;
     changing(at).is_draining = true;
+    changing(at).ran = at.epoch;
     todo.push_back(drain{slot, next.node});
   }
   at.owner = next.node;
   at.epoch = next.epoch;
+  at.previous = next.previous;
   if (at.now) {
     at.now->is_refused = false;
     if (next.node != self_)
@@ -189,7 +199,8 @@ void slot_gates::go_on_everywhere(steps& todo) {
       go_on(slot_id{slot}, gates_[slot], todo);
 }
 
-void slot_gates::drained(slot_id slot, std::vector<std::unique_ptr<slot_item>> unread, steps& todo) {
+void slot_gates::drained(slot_id slot, std::vector<std::unique_ptr<slot_item>> unread,
+                         std::vector<entity_handover> handed, steps& todo) {
   auto& at = gates_[slot.value];
   THRONG_ASSERT(at.now && at.now->is_draining);
   at.now->is_draining = false;
@@ -198,7 +209,41 @@ void slot_gates::drained(slot_id slot, std::vector<std::unique_ptr<slot_item>> u
     held_bytes_ += unread.back()->bytes();
     at.now->items.push_front(std::move(unread.back()));
   }
+  keep_handed(at, std::move(handed), at.now->ran + 1);
   go_on(slot, at, todo);
+}
+
+void slot_gates::handed_over(node_index by, slot_id slot, std::vector<entity_handover> entities) {
+  auto& at = gates_[slot.value];
+  const bool opens_here = at.owner == self_ && at.now && at.now->release_from == by;
+  const bool goes_on_from_here = at.owner != self_ && at.previous == self_ && at.now &&
+                                 std::ranges::find(at.now->still_before, by, &ask::node) != at.now->still_before.end();
+  if (opens_here || goes_on_from_here)
+    keep_handed(at, std::move(entities), at.epoch);
+  else
+    dropped_ += entities.size();
+}
+
+void slot_gates::keep_handed(gate& at, std::vector<entity_handover> entities, epoch_t good_for) {
+  if (entities.empty()) return;
+  auto& now = changing(at);
+  if (now.handed_for != good_for) dropped_ += take_handed(at).size();
+  now.handed_for = good_for;
+  now.handed_since = now_;
+  for (auto& each : entities) {
+    if (handed_bytes_ + each.bytes() > limits_.handed_bytes_max) {
+      ++dropped_;
+      continue;
+    }
+    handed_bytes_ += each.bytes();
+    now.handed.push_back(std::move(each));
+  }
+}
+
+std::vector<entity_handover> slot_gates::take_handed(gate& at) {
+  auto all = std::exchange(at.now->handed, {});
+  for (const auto& each : all) handed_bytes_ -= each.bytes();
+  return all;
 }
 
 void slot_gates::release_asked(node_index by, slot_id slot, std::uint64_t table_version, steps& todo) {
@@ -252,6 +297,7 @@ void slot_gates::tick(steady_time now, steps& todo) {
       at.now->release_from = {};
       at.now->still_before.clear();
     }
+    if (now - at.now->handed_since >= limits_.handed_wait) dropped_ += take_handed(at).size();
     go_on(slot_id{slot}, at, todo);
   }
 }
@@ -268,6 +314,8 @@ void slot_gates::go_on(slot_id slot, gate& at, steps& todo) {
     std::erase_if(at.now->askers, [&](const ask& each) {
       const auto is_of_before = [&](const ask& waits) { return waits.table_version < each.table_version; };
       if (each.table_version > version_ || std::ranges::any_of(at.now->still_before, is_of_before)) return false;
+      const bool is_for_us = at.owner == self_ && at.now->handed_for == at.epoch;
+      if (!at.now->handed.empty() && !is_for_us) todo.push_back(hand_over{each.node, slot, take_handed(at)});
       todo.push_back(tell_released{each.node, slot});
       return true;
     });
@@ -275,6 +323,15 @@ void slot_gates::go_on(slot_id slot, gate& at, steps& todo) {
   if (may_open && !(at.now && (at.now->release_from.value || at.now->is_raising || at.now->is_refused))) {
     changing(at).is_raising = true;
     todo.push_back(raise_fence{slot, at.epoch});
+  }
+  if (at.is_open && at.now && !at.now->handed.empty()) {
+    const bool is_for_us = at.now->handed_for == at.epoch;
+    auto handed = take_handed(at);
+    for (auto& each : handed) std::erase_if(each.subscribers, [this](auto node) { return !is_alive(node); });
+    if (is_for_us)
+      todo.push_back(take_over{slot, std::move(handed)});
+    else
+      dropped_ += handed.size();
   }
   while (at.now && !at.now->arrived.empty() && at.is_open) {
     auto item = std::move(at.now->arrived.front());

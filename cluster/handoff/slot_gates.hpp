@@ -12,6 +12,11 @@
 // A slot that becomes this node's opens when the node before has released it (or is dead) and the fence is raised.
 // So items from one sender to one slot stay in order, wherever the slot goes; the only thing that loses items is the
 // death of the node they were on.
+//
+// What the entities of a drained SLOT hand over (handover.hpp) goes the way of its release: to the next owner ahead of
+// "released", and to this node's SLOT ahead of its first item. If the slot moves on before it opened here, so does
+// that. It is good for one ownership only, the next one: after anything else somebody may have run the slot in between,
+// and it is dropped, as it is when it comes too late or is too much.
 #pragma once
 
 #include <array>
@@ -20,9 +25,11 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "cluster/handoff/handover.hpp"
 #include "cluster/slot_table.hpp"
 
 namespace throng {
@@ -47,6 +54,8 @@ class slot_gates {
     std::uint32_t hops_max = 8;                     // tables that don't settle
     std::chrono::milliseconds barrier_wait{2'000};  // then the lane is switched without it: better late than never
     std::chrono::milliseconds release_wait{5'000};  // then the fence alone keeps the node before from writing
+    std::size_t handed_bytes_max = 64u << 20;       // of all slots
+    std::chrono::milliseconds handed_wait{60'000};  // for somebody to go on with it
   };
 
   // -- steps for the caller, in order
@@ -91,12 +100,21 @@ class slot_gates {
     node_index to;
     slot_id slot;
   };
+  struct hand_over {  // over the link, to who is told that it is released
+    node_index to;
+    slot_id slot;
+    std::vector<entity_handover> entities;
+  };
+  struct take_over {  // to the SLOT of this node
+    slot_id slot;
+    std::vector<entity_handover> entities;
+  };
   struct raise_fence {  // in the store, then opened()
     slot_id slot;
     epoch_t epoch;
   };
-  using step =
-      std::variant<deliver, send, refuse, send_barrier, pass_barrier, drain, ask_release, tell_released, raise_fence>;
+  using step = std::variant<deliver, send, refuse, send_barrier, pass_barrier, drain, ask_release, tell_released,
+                            hand_over, take_over, raise_fence>;
   using steps = std::vector<step>;
 
   slot_gates(node_index self, const limits& bounds);
@@ -119,7 +137,10 @@ class slot_gates {
   /// Members came or went.
   void set_alive(const std::vector<node_index>& alive, steps& todo, steady_time now);
   /// `unread`: what its SLOT had taken and not begun, in order. It goes ahead of what was held since.
-  void drained(slot_id slot, std::vector<std::unique_ptr<slot_item>> unread, steps& todo);
+  void drained(slot_id slot, std::vector<std::unique_ptr<slot_item>> unread, std::vector<entity_handover> handed,
+               steps& todo);
+  /// Part of what the SLOT of `by`, or of one before it, handed over.
+  void handed_over(node_index by, slot_id slot, std::vector<entity_handover> entities);
   void release_asked(node_index by, slot_id slot, std::uint64_t table_version, steps& todo);
   void released(node_index by, slot_id slot, steps& todo);
   void opened(slot_id slot, epoch_t epoch, steps& todo);
@@ -141,6 +162,9 @@ class slot_gates {
   std::optional<node_index> lane_of(slot_id slot) const;
   std::uint64_t table_version() const { return version_; }
   std::size_t held_items() const { return held_items_; }
+  std::size_t handed_bytes() const { return handed_bytes_; }
+  /// Entities, since it was asked the last time.
+  std::size_t take_dropped() { return std::exchange(dropped_, 0); }
   std::size_t open_count() const;
   /// Slots of this node that aren't open yet, and gates whose lane is being switched.
   std::size_t moving_count() const;
@@ -173,14 +197,19 @@ class slot_gates {
     bool is_raising = false;            // the fence
     bool is_refused = false;            // the fence; the next table will say more
     std::vector<ask> askers;            // who wants to be told that we have let go of it
+    epoch_t ran = 0;                    // what is draining
+    std::vector<entity_handover> handed;
+    epoch_t handed_for = 0;  // the ownership that may go on with it
+    steady_time handed_since{};
     bool is_empty() const {
       return arrived.empty() && items.empty() && barrier == 0 && !is_draining && !release_from.value &&
-             still_before.empty() && !is_raising && !is_refused && askers.empty();
+             still_before.empty() && !is_raising && !is_refused && askers.empty() && handed.empty();
     }
   };
   struct gate {
     node_index owner;
     node_index lane;
+    node_index previous;  // owner
     epoch_t epoch = 0;
     bool is_open = false;
     std::unique_ptr<change> now;
@@ -195,6 +224,8 @@ class slot_gates {
   void hold(gate& at, held what, steps& todo);
   void forward(slot_id slot, const gate& at, held what, steps& todo);
   void change_owner(slot_id slot, gate& at, slot_table::owner next, steps& todo);
+  void keep_handed(gate& at, std::vector<entity_handover> entities, epoch_t good_for);
+  std::vector<entity_handover> take_handed(gate& at);
   /// Whatever can happen now at this gate.
   void go_on(slot_id slot, gate& at, steps& todo);
   void go_on_everywhere(steps& todo);
@@ -209,6 +240,8 @@ class slot_gates {
   std::uint64_t next_barrier_ = 1;
   std::size_t held_items_ = 0;
   std::size_t held_bytes_ = 0;
+  std::size_t handed_bytes_ = 0;
+  std::size_t dropped_ = 0;
   steady_time now_{};  // of the last event that told
 };
 

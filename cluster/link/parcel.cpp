@@ -109,6 +109,19 @@ void put(const node_answer_parcel& answer, Parcel& into) {
   }
 }
 
+void put(const handover_parcel& handed, Parcel& into) {
+  auto& out = *into.mutable_handover();
+  out.set_slot(handed.slot.value);
+  for (const auto& each : handed.entities) {
+    auto& entity = *out.add_entities();
+    put(each.key, *entity.mutable_key());
+    entity.set_state(each.state);
+    if (each.wakes_in) entity.set_wakes_in_ms(wire_ms(*each.wakes_in));
+    entity.set_stays_active(each.stays_active);
+    for (auto node : each.subscribers) entity.add_subscribers(node.value);
+  }
+}
+
 // -- in
 
 node_index node_of(std::uint32_t number) { return {static_cast<std::uint16_t>(number)}; }
@@ -177,6 +190,17 @@ parcel take(const NodeAnswer& in) {
   return answer;
 }
 
+parcel take(const SlotHandover& in) {
+  handover_parcel handed{slot_id{static_cast<std::uint16_t>(in.slot())}, {}};
+  for (const auto& each : in.entities()) {
+    entity_handover entity{key_of(each.key()), each.state(), std::nullopt, each.stays_active(), {}};
+    for (auto node : each.subscribers()) entity.subscribers.push_back(node_of(node));
+    if (each.has_wakes_in_ms()) entity.wakes_in = std::chrono::milliseconds(each.wakes_in_ms());
+    handed.entities.push_back(std::move(entity));
+  }
+  return handed;
+}
+
 }  // namespace
 
 std::string encode(const parcel& what) {
@@ -216,6 +240,7 @@ result<decoded_parcel> decode_parcel(std::string_view bytes) {
   const auto slot = in.has_barrier()          ? in.barrier().slot()
                     : in.has_barrier_passed() ? in.barrier_passed().slot()
                     : in.has_release()        ? in.release().slot()
+                    : in.has_handover()       ? in.handover().slot()
                                               : in.released().slot();
   if (slot >= slot_count) return error{errc::unknown_message, "a parcel for slot " + std::to_string(slot)};
   switch (in.what_case()) {
@@ -231,6 +256,9 @@ result<decoded_parcel> decode_parcel(std::string_view bytes) {
       return out;
     case Parcel::kReleased:
       out.what = released_parcel{slot_named(slot)};
+      return out;
+    case Parcel::kHandover:
+      out.what = take(in.handover());
       return out;
     default:
       return error{errc::unknown_message, "a parcel of a kind that this version doesn't know"};

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cluster/envelope.hpp"
+#include "cluster/handoff/handover.hpp"
 
 namespace throng {
 
@@ -68,9 +69,14 @@ struct node_answer_parcel {
   bool is_last = true;
   result<std::string> part = std::string();
 };
-using parcel =
-    std::variant<letter_parcel, answer_parcel, publication_ptr, subscription_parcel, barrier_parcel,
-                 barrier_passed_parcel, release_parcel, released_parcel, node_ask_parcel, node_answer_parcel>;
+/// A part of what a slot's entities hand over, ahead of its release.
+struct handover_parcel {
+  slot_id slot;
+  std::vector<entity_handover> entities;
+};
+using parcel = std::variant<letter_parcel, answer_parcel, publication_ptr, subscription_parcel, barrier_parcel,
+                            barrier_passed_parcel, release_parcel, released_parcel, node_ask_parcel, node_answer_parcel,
+                            handover_parcel>;
 
 std::string encode(const parcel& what);
 /// Errors: errc::unknown_message for what is no parcel, or of a kind that this version doesn't know. A letter, an

@@ -36,11 +36,21 @@ class sim_network {
         ready.push_back(way);
     if (ready.empty()) return false;
     const auto way = ready[random_() % ready.size()];
+    return deliver_from(way.first, way.second);
+  }
+  /// The next parcel of one link, if it may be delivered.
+  bool deliver_from(node_index from, node_index to) {
+    const auto way = std::pair(from, to);
+    if (ways_[way].empty() || cuts_.contains(way) || !ends_.contains(to) || !agree(from, to) ||
+        !ends_.at(to)->knows(from))
+      return false;
     auto bytes = std::move(ways_[way].front());
     ways_[way].pop_front();
-    ends_[way.second]->events_.on_parcel(way.first, bytes);
+    ends_[to]->events_.on_parcel(from, bytes);
     return true;
   }
+  /// What is on its way, the next to arrive first.
+  const std::deque<std::string>& on_the_way(node_index from, node_index to) { return ways_[{from, to}]; }
   /// Both ways, until heal().
   void cut(node_index a, node_index b) { cuts_.insert({{a, b}, {b, a}}); }
   /// Nothing arrives from `a` at `b`; what `b` sends does. Both lose their link.
