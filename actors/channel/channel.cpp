@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "actors/stream/numbered_stream.hpp"
+#include "actors/stream/relative_time.hpp"
 #include "storage/model/assert.hpp"
 #include "storage/model/sabotage.hpp"
 
@@ -93,6 +95,36 @@ message_ptr channel::snapshot() const {
   all.set_ring_bytes(ring_.bytes());
   all.set_commits_in_flight(static_cast<std::uint32_t>(changes_begun_ - changes_committed_));
   return share(std::move(all));
+}
+
+message_ptr channel::handover() const {
+  // What it remembers of older posts is in the store.
+  if (ring_.count() == 0 && !is_directory_stale_) return nullptr;
+  ChannelHandover all;
+  *all.mutable_recent() = ring_.handover(numbered_stream::moved_bytes_max, self().now());
+  all.set_is_directory_stale(is_directory_stale_);
+  recent_.each([&](user_id user, std::string_view client_msg_id, message_ts ts, steady_time at) {
+    auto& post = *all.add_posts();
+    post.set_user(user.value);
+    post.set_client_msg_id(std::string(client_msg_id));
+    post.set_ts(ts.micros);
+    post.set_ago_ms(milliseconds_of(self().now() - at));
+  });
+  return share(std::move(all));
+}
+
+void channel::take_over(const google::protobuf::Message& handed) {
+  const auto* all = dynamic_cast<const ChannelHandover*>(&handed);
+  if (!all || !state_.exists()) return;
+  if (all->is_directory_stale()) update_directory_soon();
+  // Somebody else has written since: what load() found knows better.
+  if (!ring_.take_over(all->recent(), self().now())) return;
+  recent_ = recent_posts(options_.recent);
+  for (const auto& post : all->posts()) {
+    const auto at = self().now() - milliseconds_from(post.ago_ms());
+    const user_id user{post.user()};
+    if (!recent_.find(user, post.client_msg_id(), at)) recent_.remember(user, post.client_msg_id(), {post.ts()}, at);
+  }
 }
 
 task<result<>> channel::commit_change(channel_change change, std::uint64_t skip_connection) {

@@ -41,6 +41,8 @@ class channel final : public entity {
   void receive(std::shared_ptr<const envelope> message) override;
   void wake() override;
   message_ptr snapshot() const override;
+  message_ptr handover() const override;
+  void take_over(const google::protobuf::Message& handed) override;
   static const protocol<channel>& handlers();
 
   // -- the handlers, in the order of channel.proto

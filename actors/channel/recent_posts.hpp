@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 #include <list>
 #include <optional>
 #include <string>
@@ -32,6 +33,15 @@ class recent_posts {
   void remember(user_id user, std::string_view client_msg_id, message_ts ts, steady_time now);
 
   std::size_t count() const { return oldest_first_.size(); }
+  /// visit(user, client_msg_id, ts, when it was remembered), oldest first.
+  template <class Visit>
+  void each(Visit visit) const {
+    for (const auto& one : oldest_first_) {
+      user_id user;
+      std::memcpy(&user.value, one.key.data(), sizeof user.value);
+      visit(user, std::string_view(one.key).substr(sizeof user.value), one.ts, one.at);
+    }
+  }
 
  private:
   struct entry {

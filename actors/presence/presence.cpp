@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "actors/stream/relative_time.hpp"
+
 namespace throng {
 
 namespace {
@@ -33,6 +35,7 @@ void presence::receive(std::shared_ptr<const envelope> message) { handlers().dis
 
 task<result<>> presence::load() {
   self().hear_of_lost_nodes(true);
+  if (self().is_continued()) co_return done;
   Event census;
   census.mutable_presence_census();
   publish(std::move(census));
@@ -46,6 +49,20 @@ message_ptr presence::snapshot() const {
   all.set_user_count(static_cast<std::uint32_t>(users_.user_count()));
   all.set_session_count(static_cast<std::uint32_t>(users_.session_count()));
   return share(std::move(all));
+}
+
+message_ptr presence::handover() const {
+  auto all = users_.handover(self().now());  // of nobody too: then it is known that nobody is there
+  all.set_counts_for_ms(milliseconds_of(counted_at_ - self().now()));
+  return share(std::move(all));
+}
+
+void presence::take_over(const google::protobuf::Message& handed) {
+  const auto* all = dynamic_cast<const PresenceHandover*>(&handed);
+  if (!all) return;
+  users_.take_over(*all, self().now());
+  counted_at_ = self().now() + milliseconds_from(all->counts_for_ms());
+  schedule();
 }
 
 result<Nothing> presence::session_online(const SessionOnlineNotice& notice, const envelope&) {

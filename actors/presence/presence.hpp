@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // PRESENCE BUCKET: the entity of a 1,024th of all users: who of them is there. Learns it from their SESSIONs, tells it
 // to the gateways that subscribed to the bucket, in batches, and answers questions from memory. Nothing is stored: it
-// begins with a census, upon which the gateways announce the sessions that they have sockets of; those that subscribe
-// anew, because the bucket's slot has moved, do so by themselves. When a member dies it drops that one's sockets.
+// moves as a whole. Else it begins with a census, upon which the gateways announce the sessions that they have sockets
+// of; those that subscribe anew, because the bucket's slot has moved, do so by themselves. When a member dies it drops
+// that one's sockets.
 #pragma once
 
 #include <chrono>
@@ -35,6 +36,8 @@ class presence final : public entity {
   void wake() override;
   void node_lost(node_index node, std::uint64_t incarnation) override;
   message_ptr snapshot() const override;
+  message_ptr handover() const override;
+  void take_over(const google::protobuf::Message& handed) override;
   static const protocol<presence>& handlers();
 
   // -- the handlers, in the order of session.proto
@@ -55,7 +58,7 @@ class presence final : public entity {
 
   const presence_options& options_;  // the factory's, which outlives all entities
   presence_set users_;
-  const steady_time counted_at_;
+  steady_time counted_at_;
   std::vector<std::function<void(bool)>> waiting_;  // questions, until then
   steady_time wakes_at_ = steady_time::max();
 };

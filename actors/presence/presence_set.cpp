@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "actors/proto/session.pb.h"
+#include "actors/stream/relative_time.hpp"
+
 namespace throng {
 
 presence_set::person* presence_set::find_or_add(user_id user, steady_time now) {
@@ -133,6 +136,57 @@ presence_set::state presence_set::query(user_id user, steady_time now) const {
   for (const auto& each : who.devices) answer.connection_count += each.is_connected && each.counts_until > now;
   answer.last_activity = who.last_activity;
   return answer;
+}
+
+PresenceHandover presence_set::handover(steady_time now) const {
+  PresenceHandover all;
+  all.set_recovers_in_ms(milliseconds_of(recovered_ - now));
+  all.set_is_roll_due(is_roll_due_);
+  for (const auto& [user, who] : users_) {
+    auto& person = *all.add_persons();
+    person.set_user(user.value);
+    for (const auto& each : who.devices) {
+      auto& device = *person.add_devices();
+      device.set_session(each.session.value);
+      device.set_node(each.node);
+      device.set_node_incarnation(each.node_incarnation);
+      device.set_is_connected(each.is_connected);
+      device.set_counts_for_ms(milliseconds_of(each.counts_until - now));
+    }
+    person.set_is_away(who.is_away);
+    if (who.shown) person.set_shown(*who.shown);
+    person.set_last_active_ago_ms(milliseconds_of(now - who.last_active));
+    person.set_last_activity(who.last_activity);
+    person.set_hold_for_ms(milliseconds_of(who.hold_until - now));
+    person.set_keep_for_ms(milliseconds_of(who.keep_until - now));
+  }
+  return all;
+}
+
+void presence_set::take_over(const PresenceHandover& handed, steady_time now) {
+  recovered_ = now + milliseconds_from(handed.recovers_in_ms());
+  is_roll_due_ = handed.is_roll_due();
+  for (const auto& person : handed.persons()) {
+    if (users_.size() >= limits_.users_max) return;
+    const user_id user{person.user()};
+    auto& who = users_[user];
+    who.is_away = person.is_away();
+    if (person.has_shown()) who.shown = person.shown();
+    who.last_active = now - milliseconds_from(person.last_active_ago_ms());
+    who.last_activity = person.last_activity();
+    who.hold_until = now + milliseconds_from(person.hold_for_ms());
+    who.keep_until = now + milliseconds_from(person.keep_for_ms());
+    for (const auto& device : person.devices()) {
+      if (who.devices.size() >= limits_.devices_max) break;
+      who.devices.push_back({{device.session()},
+                             device.node(),
+                             device.node_incarnation(),
+                             device.is_connected(),
+                             now + milliseconds_from(device.counts_for_ms())});
+      ++session_count_;
+    }
+    reconsider(user, who, now);
+  }
 }
 
 std::vector<user_id> presence_set::online_users(std::size_t count_max, steady_time now) const {

@@ -23,6 +23,8 @@
 
 namespace throng {
 
+class PresenceHandover;
+
 class presence_set {
  public:
   using duration = std::chrono::steady_clock::duration;
@@ -79,6 +81,11 @@ class presence_set {
   };
   /// A person nobody has spoken of is away and offline.
   state query(user_id user, steady_time now) const;
+
+  /// All of it, to go on elsewhere.
+  PresenceHandover handover(steady_time now) const;
+  /// REQUIRES: nothing is known yet. What is past the limits is left out.
+  void take_over(const PresenceHandover& handed, steady_time now);
 
   std::size_t user_count() const { return users_.size(); }
   std::size_t session_count() const { return session_count_; }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <sys/random.h>
 
+#include "actors/stream/relative_time.hpp"
 #include "storage/model/assert.hpp"
 
 namespace throng {
@@ -44,6 +45,38 @@ message_ptr session::snapshot() const {
   auto all = state_.snapshot(self().now(), self().wall());
   all.set_id(id().value);
   return share(std::move(all));
+}
+
+message_ptr session::handover() const {
+  if (state_.now_in() == session_state::phase::unborn && farewells_.empty()) return nullptr;
+  const auto now = self().now();
+  auto all = state_.handover(now);
+  all.set_is_manually_away(is_manually_away_);
+  all.set_was_active(was_active_);
+  all.set_activity_reported_ago_ms(milliseconds_of(now - activity_reported_));
+  all.set_next_report_in_ms(milliseconds_of(next_report_ - now));
+  all.set_next_refresh_in_ms(milliseconds_of(next_refresh_ - now));
+  for (const auto& each : farewells_) *all.add_farewells() = each;
+  all.set_is_reviving(is_reviving_);
+  all.set_active_ago_ms(milliseconds_of(now - active_at_));
+  all.set_farewell_tries(farewell_tries_);
+  return share(std::move(all));
+}
+
+void session::take_over(const google::protobuf::Message& handed) {
+  const auto now = self().now();
+  const auto* all = dynamic_cast<const SessionHandover*>(&handed);
+  if (!all || !state_.take_over(*all, now)) return;
+  is_manually_away_ = all->is_manually_away();
+  was_active_ = all->was_active();
+  activity_reported_ = now - milliseconds_from(all->activity_reported_ago_ms());
+  next_report_ = now + milliseconds_from(all->next_report_in_ms());
+  next_refresh_ = now + milliseconds_from(all->next_refresh_in_ms());
+  farewells_.assign(all->farewells().begin(), all->farewells().end());
+  is_reviving_ = all->is_reviving();
+  active_at_ = now - milliseconds_from(all->active_ago_ms());
+  farewell_tries_ = all->farewell_tries();
+  schedule();
 }
 
 // -- tickets and sockets

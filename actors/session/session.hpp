@@ -2,9 +2,9 @@
 // SESSION: the entity of one signed-in device. Hands out tickets, knows which socket is the one that counts and whom it
 // watches, keeps the cursors while there is no socket, and tells the USER and the PRESENCE BUCKET that it lives.
 // Fan-out doesn't pass through it. It doesn't outlive its token: it ends when that expires, and looks every few minutes
-// whether it was revoked. Kept in memory only: one that dies with its node is brought back by its gateway, or opened
-// anew by its client, under its id and with the cursors that the client has. It is where its id's slot is, not with its
-// gateway: it carries no events, and so outlives the gateway that its client has lost.
+// whether it was revoked. Kept in memory only: it moves as a whole, and one that dies with its node is brought back by
+// its gateway, or opened anew by its client, under its id and with the cursors that the client has. It is where its
+// id's slot is, not with its gateway: it carries no events, and so outlives the gateway that its client has lost.
 #pragma once
 
 #include <chrono>
@@ -48,6 +48,8 @@ class session final : public entity {
   void wake() override;
   void node_lost(node_index node, std::uint64_t incarnation) override;
   message_ptr snapshot() const override;
+  message_ptr handover() const override;
+  void take_over(const google::protobuf::Message& handed) override;
   static const protocol<session>& handlers();
 
   // -- the handlers, in the order of session.proto

@@ -6,12 +6,21 @@
 #include <unordered_set>
 #include <utility>
 
+#include "actors/stream/relative_time.hpp"
+
 namespace throng {
 
 namespace {
 
 bool is_same_owner(const Caller& a, const Caller& b) {
   return a.team() == b.team() && a.user() == b.user() && a.bot() == b.bot();
+}
+
+std::optional<ticket_bytes> ticket_from(const std::string& bytes) {
+  ticket_bytes ticket;
+  if (bytes.size() != ticket.size()) return std::nullopt;
+  std::copy(bytes.begin(), bytes.end(), ticket.begin());
+  return ticket;
 }
 
 }  // namespace
@@ -247,6 +256,70 @@ std::optional<steady_time> session_state::ends_at() const {
     default:
       return std::nullopt;
   }
+}
+
+SessionHandover session_state::handover(steady_time now) const {
+  SessionHandover all;
+  all.set_phase(static_cast<SessionHandover::Phase>(phase_));
+  *all.mutable_caller() = caller_;
+  all.set_token_hash(token_hash_);
+  all.set_token_expires(token_expires_);
+  all.set_user_agent(user_agent_);
+  all.set_has_presence_sub(has_presence_sub_);
+  all.set_has_presence_batches(has_presence_batches_);
+  all.set_starts_at_cursors(starts_at_cursors_);
+  all.set_may_post(may_post_);
+  if (ticket_) {
+    all.set_ticket(ticket_->data(), ticket_->size());
+    all.set_ticket_ends_in_ms(milliseconds_of(ticket_ends_ - now));
+  }
+  if (reconnect_ticket_) all.set_reconnect_ticket(reconnect_ticket_->data(), reconnect_ticket_->size());
+  all.set_base_url(base_url_);
+  all.set_started_ago_ms(milliseconds_of(now - started_));
+  if (phase_ == phase::detached) all.set_detached_ago_ms(milliseconds_of(now - detached_));
+  all.set_connection(connection_);
+  all.set_node(node_);
+  all.set_peer(peer_);
+  all.set_started(started_s_);
+  all.set_attachment(attachment_);
+  all.set_node_incarnation(node_incarnation_);
+  *all.mutable_cursors() = cursors_;
+  *all.mutable_seen() = seen_;
+  *all.mutable_watched_users() = watched_;
+  return all;
+}
+
+bool session_state::take_over(const SessionHandover& handed, steady_time now) {
+  const bool is_known = handed.phase() >= SessionHandover::UNBORN && handed.phase() <= SessionHandover::ENDED;
+  const auto fits = [](auto count, std::size_t most) { return static_cast<std::size_t>(count) <= most; };
+  if (!is_known || !fits(handed.cursors_size(), limits_.cursors_max) ||
+      !fits(handed.seen_size(), limits_.cursors_max) || !fits(handed.watched_users_size(), limits_.watched_max))
+    return false;
+  phase_ = static_cast<phase>(handed.phase());
+  caller_ = handed.caller();
+  token_hash_ = handed.token_hash();
+  token_expires_ = handed.token_expires();
+  user_agent_ = handed.user_agent();
+  has_presence_sub_ = handed.has_presence_sub();
+  has_presence_batches_ = handed.has_presence_batches();
+  starts_at_cursors_ = handed.starts_at_cursors();
+  may_post_ = handed.may_post();
+  ticket_ = ticket_from(handed.ticket());
+  ticket_ends_ = now + milliseconds_from(handed.ticket_ends_in_ms());
+  reconnect_ticket_ = ticket_from(handed.reconnect_ticket());
+  base_url_ = handed.base_url();
+  started_ = now - milliseconds_from(handed.started_ago_ms());
+  detached_ = now - milliseconds_from(handed.detached_ago_ms());
+  connection_ = handed.connection();
+  node_ = handed.node();
+  peer_ = handed.peer();
+  started_s_ = handed.started();
+  attachment_ = handed.attachment();
+  node_incarnation_ = handed.node_incarnation();
+  cursors_ = handed.cursors();
+  seen_ = handed.seen();
+  watched_ = handed.watched_users();
+  return true;
 }
 
 SessionSnapshot session_state::snapshot(steady_time now, wall_time wall_now) const {

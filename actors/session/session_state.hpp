@@ -92,6 +92,11 @@ class session_state {
   /// When it ends if nothing comes before; none while it is connected or not alive.
   std::optional<steady_time> ends_at() const;
 
+  /// All of it, to go on elsewhere.
+  SessionHandover handover(steady_time now) const;
+  /// REQUIRES: unborn. False, and nothing is changed, for what isn't within the limits.
+  bool take_over(const SessionHandover& handed, steady_time now);
+
   /// `wall_now` turns steady times into wall times.
   SessionSnapshot snapshot(steady_time now, wall_time wall_now) const;
 

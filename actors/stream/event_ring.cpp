@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/stream/event_ring.hpp"
 
+#include <iterator>
+
 #include "actors/proto/event.pb.h"
+#include "actors/stream/relative_time.hpp"
 #include "storage/model/assert.hpp"
 
 namespace throng {
@@ -25,6 +28,34 @@ void event_ring::trim(steady_time now) {
   if (first_ * 2 < entries_.size()) return;
   entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(first_));
   first_ = 0;
+}
+
+RecentEvents event_ring::handover(std::size_t bytes_max, steady_time now) const {
+  auto oldest = entries_.end();
+  const auto first = entries_.begin() + static_cast<std::ptrdiff_t>(first_);
+  for (std::size_t bytes = 0; oldest != first; --oldest) {
+    const auto& next = *std::prev(oldest);
+    bytes += next.bytes;
+    if (bytes > bytes_max || now - next.at > limits_.window) break;
+  }
+  RecentEvents handed;
+  handed.set_end_seq(end_);
+  for (auto each = oldest; each != entries_.end(); ++each) {
+    auto& entry = *handed.add_entries();
+    entry.set_ago_ms(milliseconds_of(now - each->at));
+    entry.set_bytes(each->bytes);
+    *entry.mutable_event() = *each->event;
+  }
+  return handed;
+}
+
+bool event_ring::take_over(const RecentEvents& handed, steady_time now) {
+  const auto count = static_cast<seq_t>(handed.entries_size());
+  if (handed.end_seq() != end_ || count > end_) return false;
+  *this = event_ring(limits_, end_ - count);
+  for (const auto& each : handed.entries())
+    append(end_ + 1, std::make_shared<const Event>(each.event()), each.bytes(), now - milliseconds_from(each.ago_ms()));
+  return true;
 }
 
 result<std::span<const event_ring::entry>> event_ring::after(seq_t seq) const {

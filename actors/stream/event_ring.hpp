@@ -18,6 +18,7 @@
 namespace throng {
 
 class Event;
+class RecentEvents;
 
 class event_ring {
  public:
@@ -42,6 +43,11 @@ class event_ring {
   /// The events after `seq`, oldest first, valid until the next append. Errors: errc::too_old if some of them have left
   /// the ring, or if `seq` is beyond the end.
   result<std::span<const entry>> after(seq_t seq) const;
+
+  /// Those that are not too old yet, the newest first of what fits into `bytes_max`.
+  RecentEvents handover(std::size_t bytes_max, steady_time now) const;
+  /// False, and nothing is changed, if that is of a stream that ends elsewhere.
+  bool take_over(const RecentEvents& handed, steady_time now);
 
   seq_t end() const { return end_; }
   std::size_t count() const { return entries_.size() - first_; }

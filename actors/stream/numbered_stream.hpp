@@ -23,6 +23,8 @@ struct numbered_stream_options {
 
 class numbered_stream {
  public:
+  static constexpr std::size_t moved_bytes_max = 768u << 10;  // of events, as the ring counts them
+
   numbered_stream(entity_context& self, const numbered_stream_options& options);
 
   /// Learns from the store where the stream ends. Once, and before the entity reads its own rows.
@@ -37,6 +39,12 @@ class numbered_stream {
   task<result<>> settled();
   /// To who listens now; has no position.
   void publish_unnumbered(Event event, delivery_class priority);
+
+  /// What moves with it. REQUIRES: nothing is under way.
+  RecentEvents handover() const { return ring_.handover(moved_bytes_max, self_.now()); }
+  /// Ignores what isn't this stream's newest.
+  void take_over(const RecentEvents& handed) { (void)ring_.take_over(handed, self_.now()); }
+  bool has_recent() const { return ring_.count() > 0; }
 
   /// The last position that was published.
   seq_t end() const { return ring_.end(); }

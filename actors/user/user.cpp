@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "actors/stream/relative_time.hpp"
 #include "actors/user/profile_rules.hpp"
 #include "actors/workspace/workspace_directory.hpp"
 
@@ -94,6 +95,32 @@ message_ptr user::snapshot() const {
   for (const auto& [session, live] : sessions_) all.add_sessions(session.value);
   all.set_seq(stream_.end());
   return share(std::move(all));
+}
+
+message_ptr user::handover() const {
+  if (!stream_.has_recent() && sessions_.empty() && !is_directory_stale_ && !is_dnd_untold_) return nullptr;
+  UserHandover all;
+  *all.mutable_recent() = stream_.handover();
+  for (const auto& [session, live] : sessions_) {
+    auto& each = *all.add_sessions();
+    each.set_session(session.value);
+    each.set_token_hash(live.token_hash);
+    each.set_ago_ms(milliseconds_of(self().now() - live.heard));
+  }
+  all.set_is_directory_stale(is_directory_stale_);
+  all.set_is_dnd_untold(is_dnd_untold_);
+  return share(std::move(all));
+}
+
+void user::take_over(const google::protobuf::Message& handed) {
+  const auto* all = dynamic_cast<const UserHandover*>(&handed);
+  if (!all || !check_exists()) return;
+  stream_.take_over(all->recent());
+  for (const auto& each : all->sessions())
+    sessions_[session_id{each.session()}] = {each.token_hash(), self().now() - milliseconds_from(each.ago_ms())};
+  is_directory_stale_ = all->is_directory_stale();
+  is_dnd_untold_ = all->is_dnd_untold();
+  schedule();
 }
 
 result<> user::check_exists() const { return data_.id() != 0 ? result<>(done) : errc::user_not_found; }

@@ -44,6 +44,8 @@ class user final : public entity {
   void receive(std::shared_ptr<const envelope> message) override;
   void wake() override;
   message_ptr snapshot() const override;
+  message_ptr handover() const override;
+  void take_over(const google::protobuf::Message& handed) override;
   static const protocol<user>& handlers();
 
   // -- the handlers, in the order of user.proto

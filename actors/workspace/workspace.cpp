@@ -130,6 +130,17 @@ message_ptr workspace::snapshot() const {
   return share(std::move(all));
 }
 
+message_ptr workspace::handover() const {
+  if (!stream_.has_recent()) return nullptr;
+  WorkspaceHandover all;
+  *all.mutable_recent() = stream_.handover();
+  return share(std::move(all));
+}
+
+void workspace::take_over(const google::protobuf::Message& handed) {
+  if (const auto* all = dynamic_cast<const WorkspaceHandover*>(&handed)) stream_.take_over(all->recent());
+}
+
 result<> workspace::check_exists() const { return data_.id() != 0 ? result<>(done) : errc::team_not_found; }
 
 WorkspaceReply workspace::describe() const {

@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include "actors/proto/session.pb.h"
+
 using namespace throng;
 using namespace std::chrono_literals;
 
@@ -290,4 +292,23 @@ TEST_CASE("presence: who was idle for long is not active because her bucket is n
   CHECK_FALSE(set.query(ada, steady_time(1h)).is_active);
   CHECK(set.query(bob, steady_time(1h)).is_active);
   CHECK_FALSE(set.query(bob, steady_time(1h + 61s)).is_active);
+}
+
+TEST_CASE("presence: moves with what it knows, what it told, and when it will say what") {
+  bucket old;
+  old.report(ada, phone, true);
+  old.report(ada, laptop, true, false);
+  old.report(bob, session_id{21}, true);
+  CHECK(old.told(1min) == "+1+2");
+  bucket moved;
+  moved.now = steady_time{} + 5s;  // its node has only just begun
+  moved.set = presence_set({}, moved.now);
+  moved.set.take_over(old.set.handover(old.now), moved.now);
+  CHECK(moved.set.user_count() == 2);
+  CHECK(moved.set.session_count() == old.set.session_count());
+  const auto state = moved.set.query(ada, moved.now);
+  CHECK(state.is_active);
+  CHECK(state.connection_count == 1);
+  CHECK(moved.told(1min + 59s) == "");
+  CHECK(moved.told(2s) == "-1-2");  // nothing was heard for three minutes in all
 }

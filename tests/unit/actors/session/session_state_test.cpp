@@ -397,3 +397,38 @@ TEST_CASE("session: who misses the goodbye and follows the earlier address boots
   REQUIRE(back);
   CHECK_FALSE(back->is_resumed());
 }
+
+TEST_CASE("session: moves to a node with another clock, and goes on") {
+  auto session = attached_session();
+  WatchPresenceRequest watched;
+  watched.set_connection(100);
+  watched.add_users(3);
+  REQUIRE(session.watch(watched));
+  REQUIRE(session.detach(leaving(100), start + 10s));
+  REQUIRE(session.open(opening(true), ticket_b, start + 20s));
+  session_state moved({});
+  const steady_time there{5s};
+  REQUIRE(moved.take_over(session.handover(start + 30s), there));
+  CHECK(moved.now_in() == session_state::phase::detached);
+  CHECK(moved.ends_at() == there + 5min - 20s);
+  CHECK_FALSE(moved.attach(attaching(ticket_a, 101), next_time, there));
+  CHECK_FALSE(moved.attach(attaching(ticket_b, 101), next_time, there + 20s));  // 30 s after it was given out
+  auto attached = moved.attach(attaching(ticket_b, 101), next_time, there + 19s);
+  REQUIRE(attached);
+  CHECK(attached->is_resumed());
+  CHECK(attached->cursors(0).seq() == 7);
+  CHECK(attached->watched_users(0) == 3);
+  CHECK(attached->token_hash() == "hash");
+}
+
+TEST_CASE("session: doesn't take over what it couldn't have become") {
+  auto handed = attached_session().handover(start);
+  session_state small({.cursors_max = 1});
+  handed.add_cursors();
+  handed.add_cursors();
+  CHECK_FALSE(small.take_over(handed, start));
+  handed.clear_cursors();
+  handed.set_phase(static_cast<SessionHandover::Phase>(17));
+  CHECK_FALSE(small.take_over(handed, start));
+  CHECK(small.now_in() == session_state::phase::unborn);
+}

@@ -110,4 +110,40 @@ TEST_CASE("event ring: a hole in the positions is an impossible state") {
   CHECK_THROWS_AS(ring.append(9, event_at(9), 1, start), broken_invariant);
 }
 
+TEST_CASE("event ring: what moves is the newest that fits, as old as it was") {
+  event_ring ring({.events_max = 100, .bytes_max = 10'000, .window = minutes(5)});
+  append(ring, 10, 100);
+  const auto now = start + seconds(20);
+  const auto handed = ring.handover(350, now);
+  CHECK(handed.end_seq() == 10);
+  CHECK(handed.entries_size() == 3);
+
+  event_ring elsewhere({.events_max = 100, .bytes_max = 10'000, .window = minutes(5)}, 10);
+  const steady_time other_clock{seconds(5)};  // one that has only just begun
+  REQUIRE(elsewhere.take_over(handed, other_clock));
+  CHECK(after(elsewhere, 7) == std::vector<seq_t>{8, 9, 10});
+  CHECK_FALSE(elsewhere.after(6));
+  CHECK(elsewhere.bytes() == 300);
+  // The eighth was 12 s old then.
+  elsewhere.append(11, event_at(11), 10, other_clock + minutes(5) - seconds(12));
+  CHECK(elsewhere.count() == 4);
+  elsewhere.append(12, event_at(12), 10, other_clock + minutes(5) - seconds(11));
+  CHECK(elsewhere.count() == 4);
+}
+
+TEST_CASE("event ring: what is too old doesn't move, nor what belongs to another end") {
+  event_ring ring({.events_max = 100, .bytes_max = 10'000, .window = minutes(5)});
+  append(ring, 3);
+  CHECK(ring.handover(10'000, start + minutes(6)).entries_size() == 0);
+  const auto handed = ring.handover(10'000, start + seconds(3));
+  event_ring elsewhere({}, 4);
+  CHECK_FALSE(elsewhere.take_over(handed, start));
+  CHECK(elsewhere.end() == 4);
+  CHECK(elsewhere.count() == 0);
+  auto more_than_there_can_be = handed;
+  more_than_there_can_be.set_end_seq(2);
+  event_ring third({}, 2);
+  CHECK_FALSE(third.take_over(more_than_there_can_be, start));
+}
+
 }  // namespace throng
