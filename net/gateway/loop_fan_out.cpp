@@ -206,7 +206,10 @@ void loop_fan_out::note_joined(slot at, entity_key stream, seq_t seq) {
   const auto index = index_.find(stream);
   if (index == key_index::none || !reads(at, index)) return;
   auto& s = streams_[index];
-  if (s.at.is_known() && s.at.seq >= seq) return;
+  // A follower is behind the stream: what it is told next may still be how she left before.
+  const auto* follows = find_follower(index, at);
+  const auto reached = follows ? follows->cursor.after() : s.at;
+  if (reached.is_known() && reached.seq >= seq) return;
   more(s).just_joined.push_back({at, seq});
 }
 
@@ -428,7 +431,9 @@ void loop_fan_out::depart(std::uint32_t index, user_id user, seq_t seq, steady_t
                                                      [&](const joined& j) { return j.at == at && seq <= j.seq; });
     if (!has_come_back) leaving.push_back(at);
   }
-  if (s.more) std::erase_if(s.more->just_joined, [seq](const joined& each) { return each.seq <= seq; });
+  if (s.more)
+    std::erase_if(s.more->just_joined,
+                  [&](const joined& each) { return each.seq <= seq && !find_follower(index, each.at); });
   tidy(s);
   const auto key = s.key;
   for (const auto at : leaving)

@@ -227,6 +227,26 @@ TEST_CASE("loop_fan_out: a departure from before the channel was listed again do
   CHECK(b.told == "5;6;7;8;9;10;");
 }
 
+TEST_CASE("loop_fan_out: nor does one that somebody who comes back is told only now, behind the stream") {
+  fixture f;
+  reader a, b;
+  f.fan.subscribe(f.add(b, 2), room, team);
+  f.turn({event(room, 5), event(room, 6, {.body = left(1)}), event(room, 7), event(room, 8)});
+  const auto at = f.add(a, 1);
+  f.fan.subscribe_after(at, room, team, {1, 5}, true);
+  f.fan.note_joined(at, room, 7);
+  f.turn({event(room, 9, {.body = left(3)})});  // of somebody else
+  REQUIRE(f.source.questions.size() == 1);
+  const std::vector<arrival> page{event(room, 6, {.body = left(1)}), event(room, 7), event(room, 8),
+                                  event(room, 9, {.body = left(3)})};
+  f.fan.on_page(f.source.questions[0].token, 1, 9, page, now);
+  CHECK(a.told == "6;7;8;9;");
+  CHECK(a.removed.empty());
+  f.turn({event(room, 10), event(room, 11, {.body = left(1)}), event(room, 12)});
+  CHECK(a.told == "6;7;8;9;10;");
+  CHECK(b.told == "5;6;7;8;9;10;11;12;");
+}
+
 TEST_CASE("loop_fan_out: what was published before a subscription in the same turn isn't told") {
   fixture f;
   reader owner, a;
