@@ -3,12 +3,11 @@
 // and in whichever epoch; an operation has one position; and once somebody has seen an epoch, what is invoked from then
 // on is not committed by the writer of an older one.
 //
-// An event that is told again later carries the epoch of who tells it, so the epoch at which something was seen may be
-// higher than the one it was written in, and never lower.
+// An event that is told again later carries the epoch of who tells it. So its own epoch is taken from where it was seen
+// first: what is committed is told at once.
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <unordered_map>
 
 #include "tools/throngverify/evidence.hpp"
 #include "tools/throngverify/rules.hpp"
@@ -67,16 +66,19 @@ class writer_rule {
       if (newest.empty() || each->second < newest.back().first) newest.emplace_back(each->second, each->first);
     std::ranges::reverse(newest);  // by event, and by epoch
 
-    std::unordered_map<op_id, const sighting*> positions;
+    std::map<op_id, const sighting*> positions;  // where each was seen first
     for (const auto& each : seen) {
       const auto& frame = facts_.event(each.event);
       const bool has_text = facts_.is_post_frame(frame) || facts_.kind_of(frame) == frame_kind::change;
       if (!frame.op || !has_text) continue;
       ++report_.checked;
       const auto [place, is_new] = positions.try_emplace(frame.op, &each);
-      if (!is_new && place->second->seq != each.seq) complain_of_two(frame, *place->second, each);
-      if (const auto* op = facts_.find(frame.op)) check_epoch(*op, each, newest);
+      if (is_new) continue;
+      if (place->second->seq != each.seq) complain_of_two(frame, *place->second, each);
+      if (each.event < place->second->event) place->second = &each;
     }
+    for (const auto& [which, at] : positions)
+      if (const auto* op = facts_.find(which)) check_epoch(*op, *at, newest);
   }
 
   void check_epoch(const op_facts& op, const sighting& at,
@@ -86,8 +88,8 @@ class writer_rule {
     const auto [event, epoch] = *std::prev(behind);
     if (at.epoch >= epoch) return;
     report_.found([&, event = event, epoch = epoch] {
-      return violation{describe(facts_, op.op) + " was committed in epoch " + std::to_string(at.epoch) +
-                           " at the latest, and invoked when epoch " + std::to_string(epoch) + " had been seen",
+      return violation{describe(facts_, op.op) + " was told first in epoch " + std::to_string(at.epoch) +
+                           ", and invoked when epoch " + std::to_string(epoch) + " had been seen",
                        evidence(facts_, {op.op}, {event, at.event})};
     });
   }

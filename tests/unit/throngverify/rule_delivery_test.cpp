@@ -179,6 +179,18 @@ TEST_CASE("writers: what is told again later carries the epoch of who tells it")
   CHECK(violated(run.judge()) == "");
 }
 
+TEST_CASE("writers: that somebody is told later by who has an older epoch is no commit in it") {
+  handmade run;
+  run.post();
+  run.epoch = 4;
+  run.post();
+  const auto post = run.post(run.ann, {run.at_ann});
+  run.epoch = 2;
+  const auto late = run.open(run.ben);
+  run.tell(late, post.op, post.ts, post.seq);
+  CHECK(run.judge()[rule::writers].is_ok());
+}
+
 TEST_CASE("writers: a deleted post that is told again is the same event") {
   handmade run;
   const auto post = run.post(run.ann, {run.at_ann});
@@ -257,4 +269,14 @@ TEST_CASE("calm: that a node drains is seen by who talks to it, and by nobody el
     run.log.unknown(post, "timeout");
     CHECK(violated(run.judge()) == each.expected);
   }
+}
+
+TEST_CASE("calm: who ends her own websocket can't expect an answer over it") {
+  handmade run;
+  auto post = run.make_call(happening::post, run.ann);
+  post.over = run.at_ann;
+  run.log.invoked(post);
+  run.log.unknown(post, "the websocket ended");
+  run.close(run.at_ann);
+  CHECK(violated(run.judge()) == "");
 }
