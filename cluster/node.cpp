@@ -87,6 +87,7 @@ class live_node final : public node, private inspection {
         region_(services_, slots_, with.between, std::move(with.raise_fences), std::move(with.on_link_state)),
         is_simulated_(with.is_simulated) {
     caf::logger::set_current_actor_system(nullptr);  // as borrowed_logger: another thread may stop the node
+    services_.asks->begin_at(static_cast<std::uint64_t>(with.clock.wall().time_since_epoch().count()));
     services_.door = &region_;
     services_.loads.times_work = !is_simulated_;
     services_.may_repeat = std::move(with.may_repeat);

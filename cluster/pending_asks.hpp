@@ -24,6 +24,9 @@ class pending_asks {
     message_ptr request;
   };
 
+  /// Before the first ask: the ids begin there. Those of an earlier start of the same node must not come again, for a
+  /// late answer to one of them would be taken for the answer to another.
+  void begin_at(std::uint64_t first) { next_.store(first); }
   /// The correlation id of a new ask.
   std::uint64_t add(steady_time deadline, answer_callback done, repetition again = {});
   /// False if nobody waits for it (any more).
