@@ -80,6 +80,15 @@ void cluster_picture::set_leadership(const std::vector<topology_entry>& entries)
   if (lead->term >= facts_.lead.term) facts_.lead = std::move(*lead);
 }
 
+void cluster_picture::set_pins(const std::vector<topology_entry>& entries) {
+  const auto entry = std::ranges::find(entries, pins_key, &topology_entry::key);
+  are_pins_kept_ = entry != entries.end();
+  if (!are_pins_kept_) return;  // whoever takes the last one away leaves an empty list
+  auto pins = parse_pin_records(*entry);
+  if (!pins) return complain(pins.failure());
+  pins_ = std::make_shared<const std::vector<pin_record>>(std::move(*pins));
+}
+
 void cluster_picture::set_link(const node_identity& peer, bool is_up) {
   auto& link = links_[peer.node];
   if (link.incarnation > peer.incarnation) return;
@@ -165,6 +174,21 @@ std::vector<node_index> cluster_picture::unreachable(steady_time now) const {
     if (is_broken || known == known_.end() || now - known->second.since >= patience_.connect_max)
       all.push_back(each.who.node);
   }
+  return all;
+}
+
+std::vector<entity_pin> cluster_picture::effective_pins(bool is_leaving) const {
+  std::vector<entity_pin> all;
+  if (pins_->empty()) return all;
+  std::map<std::string_view, node_index> takers;
+  for (const auto& each : facts_.members)
+    if (!each.is_draining) takers.emplace(each.who.name, each.who.node);
+  for (const auto& [node, each] : vanished_) takers.emplace(each.record.who.name, node);
+  takers.erase(self_.name);
+  if (!is_leaving) takers.emplace(self_.name, self_.node);
+  for (const auto& name : facts_.wishes.draining) takers.erase(name);
+  for (const auto& each : *pins_)
+    if (const auto found = takers.find(each.node); found != takers.end()) all.push_back({each.key, found->second});
   return all;
 }
 

@@ -9,11 +9,14 @@
 
 #include <chrono>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "cluster/coordinator/coordinator_core.hpp"
+#include "cluster/entity_pin.hpp"
+#include "cluster/membership/pin_records.hpp"
 #include "storage/model/time.hpp"
 
 namespace throng {
@@ -35,6 +38,7 @@ class cluster_picture {
   void set_leadership(const std::vector<topology_entry>& entries);
   void set_wishes(const std::vector<topology_entry>& entries);
   void set_loads(const std::vector<topology_entry>& entries);
+  void set_pins(const std::vector<topology_entry>& entries);
   void set_link(const node_identity& peer, bool is_up);
   /// What this node has just written itself, and needn't wait to be told.
   void has_put(slot_table table, topology_version version);
@@ -58,6 +62,12 @@ class cluster_picture {
   std::vector<node_identity> members() const;
   /// Members whose link is down, or didn't come up in time.
   std::vector<node_index> unreachable(steady_time now) const;
+  /// As they were written. Never null.
+  std::shared_ptr<const std::vector<pin_record>> pins() const { return pins_; }
+  /// False: the topology has forgotten them, and this node hasn't.
+  bool are_pins_kept() const { return are_pins_kept_ || pins_->empty(); }
+  /// Those that count: to members that take something. `is_leaving`: this node itself doesn't.
+  std::vector<entity_pin> effective_pins(bool is_leaving) const;
   /// As the topology has it.
   const node_record* own_record() const;
   /// Who had this number last, member or not.
@@ -91,6 +101,8 @@ class cluster_picture {
   std::map<std::string, std::uint64_t> dead_;  // by name: incarnations up to this
   bool is_table_lost_ = false;
   bool are_wishes_lost_ = false;
+  std::shared_ptr<const std::vector<pin_record>> pins_ = std::make_shared<std::vector<pin_record>>();
+  bool are_pins_kept_ = false;
   std::string complaint_;
 };
 
