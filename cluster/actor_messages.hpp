@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <variant>
@@ -14,6 +15,7 @@
 
 #include "cluster/handoff/handover.hpp"
 #include "cluster/inspection.hpp"
+#include "cluster/slot_mail.hpp"
 #include "storage/model/result.hpp"
 
 namespace throng {
@@ -69,12 +71,6 @@ struct entity_input {
 // -- to a SLOT
 // -------------------------------------------------------------------------------------------------------------
 
-struct slot_subscription {
-  entity_key stream;
-  node_index node;
-  bool wanted = true;
-  std::function<void(result<>)> done;  // may be empty
-};
 struct slot_wake {
   entity_key key;
   steady_time when;
@@ -150,12 +146,38 @@ struct slot_node_lost {
   node_index node;
   std::uint64_t incarnation = 0;
 };
+/// Which entities of this slot belong on other nodes, from now on; sent whenever the slot is opened, too.
+struct slot_pins {
+  std::map<entity_key, node_index> pins;
+};
+/// From who has borrowed an entity: what it hadn't begun, and then the entity.
+struct slot_mail_returned {
+  epoch_t epoch = 0;
+  node_index by;
+  std::shared_ptr<const envelope> message;
+};
+struct slot_loan_returned {
+  epoch_t epoch = 0;
+  node_index by;
+  entity_handover entity;
+  bool is_absent = false;  // it isn't there, and who knows where it is
+};
+/// To a SLOT of guests: one more.
+struct slot_guest_begin {
+  entity_handover entity;
+};
+/// Finish what it has under way. `done` is called by the SLOT, between two messages, when nothing of it is left; not at
+/// all if it isn't here, or ends already.
+struct slot_guest_end {
+  entity_key key;
+  std::function<void(entity_remains)> done;
+};
 struct slot_shutdown {};
 struct slot_input {
   std::variant<std::shared_ptr<const envelope>, publication_ptr, slot_subscription, slot_wake, slot_entity_ended,
                slot_entity_settled, slot_entity_idle, slot_tick, slot_list, slot_describe, slot_look, slot_end,
                slot_kill, slot_quarantine, slot_release, slot_drain, slot_take_out, slot_bring_in, slot_node_lost,
-               slot_shutdown>
+               slot_pins, slot_mail_returned, slot_loan_returned, slot_guest_begin, slot_guest_end, slot_shutdown>
       what;
 };
 

@@ -15,7 +15,7 @@ namespace throng {
 /// One entity, as its SLOT knows it.
 struct entity_view {
   entity_key key;
-  enum class state_t : std::uint8_t { loading, active, quarantined } state{};
+  enum class state_t : std::uint8_t { loading, active, quarantined, lent } state{};
   std::uint32_t mailbox = 0;        // messages that wait
   std::uint32_t waiting = 0;        // asks, commits and reads in flight
   std::uint64_t messages = 0;       // received by this incarnation
@@ -25,6 +25,8 @@ struct entity_view {
   bool stays_active = false;
   std::string reason;                           // of the quarantine, or of the last crash
   std::chrono::milliseconds quarantine_left{};  // while it is quarantined
+  node_index lent_to;    // lent: the node that it runs on, or goes to; 0: it is on its way from here
+  node_index lent_from;  // it is a guest here: the owner of its slot
 };
 
 struct slot_view {
@@ -60,6 +62,8 @@ struct region_figures {
   std::uint64_t tells = 0, asks = 0, refused = 0, expired = 0, publications = 0;
   std::uint64_t activations = 0, passivations = 0, crashes = 0, quarantined = 0;
   std::uint64_t handed_over = 0, handed_bytes = 0, taken_over = 0, handovers_dropped = 0;
+  std::uint64_t loans = 0, loans_returned = 0, loans_lost = 0;  // of this node's slots' entities, to other nodes
+  std::size_t lent = 0, guests = 0;                             // now: elsewhere, and of others here
   std::size_t entities = 0, waiting_asks = 0;
   std::vector<std::pair<entity_kind, std::size_t>> entities_by_kind;
 };

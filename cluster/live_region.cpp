@@ -81,10 +81,11 @@ class live_region::answer_desk {
   links* between_;
 };
 
-live_region::live_region(node_services& services, slot_set& slots, links* between, fence_raiser raise,
-                         std::function<void(const node_identity&, bool)> on_link_state)
+live_region::live_region(node_services& services, slot_set& slots, guest_set& guests, links* between,
+                         fence_raiser raise, std::function<void(const node_identity&, bool)> on_link_state)
     : services_(services),
       slots_(slots),
+      guests_(guests),
       between_(between),
       answers_(std::make_shared<answer_desk>(services.self, services.asks, between)),
       peers_(std::make_shared<node_asks>(services.self, between, services.clock)),
@@ -181,41 +182,42 @@ std::optional<error> live_region::deliver(slot_id slot, slot_item& item) {
   auto* shell = services_.is_stopping.load() ? nullptr : slots_.at(slot);
   if (!shell) return error{errc::stopping, {}};
   if (auto* change = dynamic_cast<subscription_item*>(&item)) {
-    std::function<void(result<>)> done;
-    if (change->correlation != 0)
-      done = surely<result<>>(
-          [answers = answers_, origin = change->origin, correlation = change->correlation](result<> outcome) {
-            answers->answer(origin, correlation,
-                            outcome ? result<message_ptr>(message_ptr{}) : result<message_ptr>(outcome.failure()));
-          },
-          errc::stopping);
     caf::anon_send(shell->actor,
-                   slot_input{slot_subscription{change->stream, change->origin, change->wanted, std::move(done)}});
+                   slot_input{slot_subscription{change->stream, change->origin, change->wanted, change->correlation,
+                                                reply_to(change->origin, change->correlation)}});
     return std::nullopt;
   }
   if (shell->mailbox.load(std::memory_order_relaxed) >= services_.options.slot_mailbox_max) {
     services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
     return error{errc::overloaded, "the mailbox of slot " + std::to_string(slot.value) + " is full"};
   }
-  auto& letter = static_cast<letter_item&>(item);
+  auto made = open(static_cast<letter_item&>(item), epoch_of(slot));
+  shell->mailbox.fetch_add(1, std::memory_order_relaxed);
+  caf::anon_send(shell->actor, slot_input{std::move(made)});
+  return std::nullopt;
+}
+
+/// What an entity receives. REQUIRES: the letter goes no further.
+std::shared_ptr<const envelope> live_region::open(letter_item& letter, epoch_t epoch) {
   auto made = std::make_shared<envelope>();
   made->to = letter.to;
   made->from = letter.from;
-  made->epoch = epoch_of(slot);
+  made->epoch = epoch;
   made->path = letter.path;
   made->path.delivered = wall();
   made->deadline = letter.deadline;
   made->correlation = letter.correlation;
   made->message = std::move(letter.message);
-  if (letter.correlation != 0) {
-    made->reply = std::make_shared<reply_handle>(
-        [answers = answers_, origin = letter.origin, correlation = letter.correlation](result<message_ptr> outcome) {
-          answers->answer(origin, correlation, std::move(outcome));
-        });
-  }
-  shell->mailbox.fetch_add(1, std::memory_order_relaxed);
-  caf::anon_send(shell->actor, slot_input{std::shared_ptr<const envelope>(std::move(made))});
-  return std::nullopt;
+  made->reply = reply_to(letter.origin, letter.correlation);
+  return made;
+}
+
+/// Null if nobody waits for an answer.
+std::shared_ptr<reply_handle> live_region::reply_to(node_index origin, std::uint64_t correlation) {
+  if (correlation == 0) return nullptr;
+  return std::make_shared<reply_handle>([answers = answers_, origin, correlation](result<message_ptr> outcome) {
+    answers->answer(origin, correlation, std::move(outcome));
+  });
 }
 
 /// Over the link.
@@ -228,14 +230,18 @@ std::optional<error> live_region::post(node_index to, slot_item& item) {
   } else {
     auto& letter = static_cast<letter_item&>(item);
     if (letter.origin == services_.self && letter.correlation != 0) services_.asks->sent(letter.correlation, to);
-    const auto left =
-        letter.deadline == steady_time{} ? milliseconds(0) : std::chrono::ceil<milliseconds>(letter.deadline - now());
-    what = letter_parcel{letter.to,         letter.from,        letter.correlation, letter.origin, left,
-                         letter.path.asked, item.table_version, item.hops,          letter.message};
+    what = parcel_of(letter);
   }
   if (between_->post(to, encode(what))) return std::nullopt;
   services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
   return error{errc::overloaded, "too much waits for node " + std::to_string(to.value) + ", or it is gone"};
+}
+
+letter_parcel live_region::parcel_of(const letter_item& letter) const {
+  const auto left =
+      letter.deadline == steady_time{} ? milliseconds(0) : std::chrono::ceil<milliseconds>(letter.deadline - now());
+  return {letter.to,         letter.from,          letter.correlation, letter.origin, left,
+          letter.path.asked, letter.table_version, letter.hops,        letter.message};
 }
 
 void live_region::refuse(slot_item& item, error why) {
@@ -279,7 +285,9 @@ void live_region::apply(const slot_table& table, const std::vector<node_identity
         table_version_.store(gates.table_version(), std::memory_order_release);
       },
       true);
+  note_incarnations(members);
   tell_lost(members);
+  forget_lost_loans(changed);
   repeat_lost_asks();
   repeat_lost_subscriptions();
   renew_subscriptions(changed);
@@ -292,9 +300,12 @@ void live_region::tell_lost(const std::vector<node_identity>& members) {
     const bool is_there = std::ranges::any_of(
         members, [&](const auto& each) { return each.node == before.node && each.incarnation == before.incarnation; });
     if (is_there) continue;
-    slots_.each([&](slot_shell& shell) {
+    const auto tell = [&](slot_shell& shell) {
       caf::anon_send(shell.actor, slot_input{slot_node_lost{before.node, before.incarnation}});
-    });
+    };
+    slots_.each(tell);
+    for (const auto& shell : guests_.shells()) tell(*shell);
+    for (const auto& each : guests_.list([&](const auto& loan) { return loan.lender == before.node; })) end_guest(each);
   }
 }
 
@@ -346,6 +357,9 @@ void live_region::carry_out(slot_gates::steps todo, aftermath& after) {
     for (auto& own : std::exchange(own_events_, {})) own(gates_, todo);
   }
   for (auto slot : touched) refresh_route(slot);
+  // Behind what came from the owner before: it goes on from here.
+  for (auto slot : std::exchange(opened_, {}))
+    if (gates_.is_open(slot)) tell_pins(slot);
 }
 
 void live_region::carry_out(slot_gates::deliver& step, aftermath& after) {
@@ -489,7 +503,9 @@ void live_region::raise(std::vector<fence> fences) {
         if (outcome) {
           taken_over_[guard.slot.value].store(now(), std::memory_order_relaxed);
           gates.opened(guard.slot, guard.epoch, todo);
-          if (gates.is_open(guard.slot)) epochs_[guard.slot.value].store(gates.epoch_of(guard.slot));
+          if (!gates.is_open(guard.slot)) continue;
+          epochs_[guard.slot.value].store(gates.epoch_of(guard.slot));
+          opened_.push_back(guard.slot);
         } else if (outcome.code() == errc::stale_epoch) {
           gates.fence_refused(guard.slot, guard.epoch);
         } else {
@@ -503,6 +519,7 @@ void live_region::raise(std::vector<fence> fences) {
 
 void live_region::tick(steady_time now) {
   peers_->tick(now);
+  tend_guests(now);
   if (!between_) return;
   repeat_lost_subscriptions();
   std::vector<fence> again;
@@ -525,7 +542,7 @@ void live_region::tick(steady_time now) {
 
 live_region::state live_region::read_state() const {
   std::lock_guard lock(gates_mutex_);
-  return {gates_.table_version(), gates_.open_count(), gates_.moving_count(), gates_.held_items()};
+  return {gates_.table_version(), gates_.open_count(), gates_.moving_count(), gates_.held_items(), guests_.size()};
 }
 
 // -- what comes over links
@@ -555,6 +572,11 @@ void live_region::receive(node_index from, letter_parcel& in, std::optional<erro
   const auto kind = static_cast<std::size_t>(in.to.kind);
   if (!undecoded && (kind >= services_.factories.size() || !services_.factories[kind]))
     undecoded = error{errc::unknown_message, "there are no entities of kind " + std::to_string(kind)};
+  if (in.loan != 0 && !undecoded) {
+    auto message = open(*letter, in.loan);
+    return in.is_returned ? receive_returned(from, std::move(message), in.loan)
+                          : receive_lent(from, std::move(message), in.loan);
+  }
   if (undecoded) {
     if (in.correlation != 0) answers_->answer(letter->origin, letter->correlation, std::move(*undecoded));
     return;
@@ -584,6 +606,10 @@ void live_region::receive(node_index from, subscription_parcel& in, std::optiona
   change->table_version = in.table_version;
   change->hops = in.hops;
   change->came_from = from;
+  if (in.loan != 0)
+    return receive_lent({change->stream, change->origin, change->wanted, change->correlation,
+                         reply_to(change->origin, change->correlation)},
+                        in.loan);
   with_gates([&](auto& gates, auto& todo) { gates.pass(slot_of(in.stream), std::move(change), todo); });
 }
 
@@ -632,7 +658,9 @@ void live_region::on_lost(const node_identity& peer, const std::vector<std::stri
   for (const auto& bytes : parcels) {
     auto decoded = decode_parcel(bytes);
     if (!decoded) continue;
-    if (auto* letter = std::get_if<letter_parcel>(&decoded->what))
+    if (auto* letter = std::get_if<letter_parcel>(&decoded->what); letter && letter->loan != 0 && letter->correlation != 0)
+      answers_->answer(letter->origin, letter->correlation, why);  // whoever asked: it was sent to the slot's owner
+    else if (letter)
       tell(letter->origin, letter->correlation);
     else if (auto* change = std::get_if<subscription_parcel>(&decoded->what))
       tell(change->origin, change->correlation);

@@ -13,9 +13,12 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <unordered_map>
 
+#include "cluster/entity_pin.hpp"
+#include "cluster/guest_set.hpp"
 #include "cluster/handoff/slot_gates.hpp"
 #include "cluster/link/links.hpp"
 #include "cluster/link/node_asks.hpp"
@@ -26,10 +29,10 @@
 
 namespace throng {
 
-class live_region final : public region, public entity_door {
+class live_region final : public region, public entity_door, public loan_door {
  public:
   /// `between` is null for a node that is alone.
-  live_region(node_services& services, slot_set& slots, links* between, fence_raiser raise,
+  live_region(node_services& services, slot_set& slots, guest_set& guests, links* between, fence_raiser raise,
               std::function<void(const node_identity&, bool)> on_link_state);
   ~live_region() override;
 
@@ -40,9 +43,14 @@ class live_region final : public region, public entity_door {
   void tick(steady_time now);
   node_asks& peers() { return *peers_; }
 
+  /// The entities that belong on a node of their own; replaces what was told before.
+  void apply_pins(const std::vector<entity_pin>& pins);
+  /// Slots of this node, by their epochs, that need another one.
+  std::vector<fence> lost_loans() const;
+
   struct state {
     std::uint64_t table_version = 0;
-    std::size_t open_slots = 0, moving_slots = 0, held_items = 0;
+    std::size_t open_slots = 0, moving_slots = 0, held_items = 0, guests = 0;
   };
   state read_state() const;
   /// Where the slot's items go now; 0 while they are held.
@@ -72,6 +80,13 @@ class live_region final : public region, public entity_door {
   }
   void publish_to(node_index node, const publication_ptr& event) override;
 
+  // -- loan_door
+
+  bool lend(node_index to, epoch_t epoch, const entity_handover& what) override;
+  bool recall(node_index from, epoch_t epoch, entity_key key) override;
+  std::optional<error> pass_on(node_index to, epoch_t epoch, const slot_mail& what) override;
+  void renew_epoch(slot_id slot, epoch_t epoch) override;
+
  private:
   class letter_item;
   class subscription_item;
@@ -86,11 +101,23 @@ class live_region final : public region, public entity_door {
     std::vector<fence> fences;
   };
 
+  static constexpr std::chrono::milliseconds guest_grace{5'000};
+
+  /// What a guest leaves, and that it is gone, for who has lent it.
+  struct unsent_return {
+    node_index lender;
+    std::uint64_t incarnation = 0;
+    std::string parcel;
+  };
+
   std::optional<error> send(entity_key to, letter_item& letter);
   std::optional<error> take_route(slot_id slot, slot_item& item, bool& was_taken);
   void pass(slot_id slot, std::unique_ptr<slot_item> item);
   std::optional<error> deliver(slot_id slot, slot_item& item);
   std::optional<error> post(node_index to, slot_item& item);
+  letter_parcel parcel_of(const letter_item& letter) const;
+  std::shared_ptr<const envelope> open(letter_item& letter, epoch_t epoch);
+  std::shared_ptr<reply_handle> reply_to(node_index origin, std::uint64_t correlation);
   void refuse(slot_item& item, error why);
   std::unique_ptr<letter_item> letter_of(const envelope& message);
   void drained(slot_id slot, slot_remains remains);
@@ -125,6 +152,7 @@ class live_region final : public region, public entity_door {
   void receive(node_index from, release_parcel& release, std::optional<error> undecoded);
   void receive(node_index from, released_parcel& released, std::optional<error> undecoded);
   void receive(node_index from, handover_parcel& handed, std::optional<error> undecoded);
+  void receive(node_index from, loan_parcel& loan, std::optional<error> undecoded);
   void receive(node_index from, node_ask_parcel& ask, std::optional<error>) { peers_->receive(from, ask); }
   void receive(node_index from, node_answer_parcel& part, std::optional<error>) { peers_->receive(from, part); }
   void on_lost(const node_identity& peer, const std::vector<std::string>& parcels);
@@ -136,8 +164,22 @@ class live_region final : public region, public entity_door {
   void subscribe_until(entity_key stream, steady_time until, std::function<void(result<>)> done);
   void repeat_lost_subscriptions();
 
+  // live_region_loans.cpp
+  void tell_pins(slot_id slot);
+  void forget_lost_loans(const std::vector<slot_id>& slots);
+  void note_incarnations(const std::vector<node_identity>& members);
+  void tend_guests(steady_time now);
+  void receive_lent(node_index from, std::shared_ptr<const envelope> message, epoch_t epoch);
+  void say_absent(const guest_set::loan& guest);
+  void receive_lent(slot_subscription change, epoch_t epoch);
+  void receive_returned(node_index from, std::shared_ptr<const envelope> message, epoch_t epoch);
+  void end_guest(const guest_set::loan& guest);
+  void give_back(const guest_set::loan& guest, entity_remains left);
+  void send_returns();
+
   node_services& services_;
   slot_set& slots_;
+  guest_set& guests_;
   links* const between_;
   const std::shared_ptr<answer_desk> answers_;
   const std::shared_ptr<node_asks> peers_;
@@ -160,8 +202,6 @@ class live_region final : public region, public entity_door {
   std::vector<fence> raise_again_;
   steady_time raise_again_at_{};
 
-  std::vector<node_identity> members_;  // as of the last apply(), whose thread's it is
-
   std::mutex lost_mutex_;
   std::vector<pending_asks::lost_ask> lost_asks_;  // to be sent again with the next table
   struct lost_subscription {
@@ -170,6 +210,17 @@ class live_region final : public region, public entity_door {
     std::function<void(result<>)> done;
   };
   std::vector<lost_subscription> lost_subscriptions_;  // the same
+
+  std::vector<node_identity> members_;  // as of the last apply(), whose thread's it is
+
+  // Loans. The first three are under the gates' lock.
+  std::unordered_map<slot_id, std::map<entity_key, node_index>> pins_;  // to other nodes
+  std::vector<slot_id> opened_;                                         // by the change that is being made
+  std::map<std::pair<slot_id, epoch_t>, steady_time> superseded_;       // of guests: since when
+  mutable std::mutex loans_mutex_;
+  std::map<slot_id, epoch_t> lost_;  // slots that need another epoch than this
+  std::vector<unsent_return> unsent_;
+  std::map<node_index, std::uint64_t> incarnations_;  // that each number had last
 
   std::mutex streams_mutex_;
   std::unordered_map<entity_key, slot_id> streams_;  // that this node is subscribed to

@@ -16,6 +16,7 @@
 #include <caf/send.hpp>
 #include <google/protobuf/message.h>
 
+#include "cluster/guest_set.hpp"
 #include "cluster/live_region.hpp"
 #include "cluster/slot_set.hpp"
 #include "cluster/surely.hpp"
@@ -84,11 +85,13 @@ class live_node final : public node, private inspection {
         config_(with.options, with.is_simulated),
         system_(std::in_place, config_),
         slots_(*system_, services_),
-        region_(services_, slots_, with.between, std::move(with.raise_fences), std::move(with.on_link_state)),
+        guests_(*system_, services_),
+        region_(services_, slots_, guests_, with.between, std::move(with.raise_fences), std::move(with.on_link_state)),
         is_simulated_(with.is_simulated) {
     caf::logger::set_current_actor_system(nullptr);  // as borrowed_logger: another thread may stop the node
     services_.asks->begin_at(static_cast<std::uint64_t>(with.clock.wall().time_since_epoch().count()));
     services_.door = &region_;
+    services_.loans = &region_;
     services_.loads.times_work = !is_simulated_;
     services_.may_repeat = std::move(with.may_repeat);
     services_.give_up = std::move(with.on_broken);
@@ -106,8 +109,10 @@ class live_node final : public node, private inspection {
   }
   placement placed() const override {
     const auto state = region_.read_state();
-    return {state.table_version, state.open_slots, state.moving_slots, state.held_items};
+    return {state.table_version, state.open_slots, state.moving_slots, state.held_items, state.guests};
   }
+  void apply_pins(std::vector<entity_pin> pins) override { region_.apply_pins(pins); }
+  std::vector<fence> lost_loans() const override { return region_.lost_loans(); }
 
   load_counters& loads() override { return services_.loads; }
 
@@ -125,7 +130,8 @@ class live_node final : public node, private inspection {
     services_.asks->stop();
     region_.peers().stop();
     slots_.close();
-    slots_.each([](slot_shell& shell) { caf::anon_send(shell.actor, slot_input{slot_shutdown{}}); });
+    guests_.close();
+    each_shell([](slot_shell& shell) { caf::anon_send(shell.actor, slot_input{slot_shutdown{}}); });
     if (is_simulated_) run();
     system_->await_all_actors_done();
     // The SLOTs' handles stay until the end: another thread may have one in its hands, and finds its actor closed.
@@ -139,7 +145,7 @@ class live_node final : public node, private inspection {
     services_.counters.expired.fetch_add(services_.asks->expire(now), std::memory_order_relaxed);
     region_.tick(now);
     const bool has_too_many = services_.has_too_many();
-    slots_.each([=](slot_shell& shell) {
+    each_shell([=](slot_shell& shell) {
       if (shell.next_tick.load(std::memory_order_relaxed) <= now ||
           (has_too_many && shell.has_entities.load(std::memory_order_relaxed)))
         caf::anon_send(shell.actor, slot_input{slot_tick{now}});
@@ -150,23 +156,36 @@ class live_node final : public node, private inspection {
   // -- inspection
   // ----------------------------------------------------------------------------------------------------------
 
-  /// Asks every SLOT that exists; `ask(shell, answer)`, where answer takes a vector of Item. One that ends meanwhile
+  template <class Visit>
+  void each_shell(Visit visit) {
+    slots_.each(visit);
+    for (const auto& shell : guests_.shells()) visit(*shell);
+  }
+  /// To the SLOT that has the entity here: its own, or one of guests.
+  void send_to(entity_key key, slot_input input) {
+    if (const auto shell = guests_.find(key))
+      caf::anon_send(shell->actor, std::move(input));
+    else
+      slots_.send(slot_of(key), std::move(input));
+  }
+
+  /// Asks every SLOT that exists; `ask(slot, answer)`, where answer takes a vector of Item. One that ends meanwhile
   /// counts as empty.
   template <class Item, class Ask>
   void gather(std::function<void(std::vector<Item>)> done, Ask ask, std::function<void(std::vector<Item>&)> trim = {}) {
-    std::vector<slot_shell*> shells;
-    slots_.each([&](slot_shell& shell) { shells.push_back(&shell); });
-    if (shells.empty() || services_.is_stopping.load()) return done({});
-    auto all = std::make_shared<gathering<Item>>(shells.size(), std::move(done), std::move(trim));
-    for (auto* shell : shells)
-      ask(*shell, surely<std::vector<Item>>([all](std::vector<Item> items) { all->add(std::move(items)); }, {}));
+    std::vector<caf::actor> slots;
+    each_shell([&](slot_shell& shell) { slots.push_back(shell.actor); });
+    if (slots.empty() || services_.is_stopping.load()) return done({});
+    auto all = std::make_shared<gathering<Item>>(slots.size(), std::move(done), std::move(trim));
+    for (const auto& slot : slots)
+      ask(slot, surely<std::vector<Item>>([all](std::vector<Item> items) { all->add(std::move(items)); }, {}));
   }
 
   void entities(filter which, std::function<void(std::vector<entity_view>)> done) override {
     if (which.key) {
-      if (services_.is_stopping.load() || !slots_.find(slot_of(*which.key))) return done({});
-      slots_.send(slot_of(*which.key), {slot_list{which, surely<std::vector<entity_view>>(std::move(done), {})}});
-      return;
+      const bool is_used = slots_.find(slot_of(*which.key)) || guests_.find(*which.key);
+      if (services_.is_stopping.load() || !is_used) return done({});
+      return send_to(*which.key, {slot_list{which, surely<std::vector<entity_view>>(std::move(done), {})}});
     }
     if (which.slot) {
       auto* shell = services_.is_stopping.load() ? nullptr : slots_.find(*which.slot);
@@ -180,27 +199,27 @@ class live_node final : public node, private inspection {
     };
     gather<entity_view>(
         std::move(trimmed),
-        [which](slot_shell& shell, auto answer) {
-          caf::anon_send(shell.actor, slot_input{slot_list{which, std::move(answer)}});
+        [which](const caf::actor& slot, auto answer) {
+          caf::anon_send(slot, slot_input{slot_list{which, std::move(answer)}});
         },
         [which](auto& all) { keep_first(all, which, 2 * which.count_max); });
   }
 
   void slots(std::function<void(std::vector<slot_view>)> done) override {
-    gather<slot_view>(std::move(done), [](slot_shell& shell, auto answer) {
-      caf::anon_send(shell.actor, slot_input{slot_describe{[answer](slot_view view) { answer({std::move(view)}); }}});
+    gather<slot_view>(std::move(done), [](const caf::actor& slot, auto answer) {
+      caf::anon_send(slot, slot_input{slot_describe{[answer](slot_view view) { answer({std::move(view)}); }}});
     });
   }
 
   void snapshot(entity_key key, std::function<void(result<message_ptr>)> done) override {
     if (services_.is_stopping.load()) return done(errc::stopping);
-    slots_.send(slot_of(key), {slot_look{key, surely<result<message_ptr>>(std::move(done), errc::stopping)}});
+    send_to(key, {slot_look{key, surely<result<message_ptr>>(std::move(done), errc::stopping)}});
   }
   void stop(entity_key key, std::function<void(result<>)> done) override { end(key, false, std::move(done)); }
   void restart(entity_key key, std::function<void(result<>)> done) override { end(key, true, std::move(done)); }
   void end(entity_key key, bool restart, std::function<void(result<>)> done) {
     if (services_.is_stopping.load()) return done(errc::stopping);
-    slots_.send(slot_of(key), {slot_end{key, restart, surely<result<>>(std::move(done), errc::stopping)}});
+    send_to(key, {slot_end{key, restart, surely<result<>>(std::move(done), errc::stopping)}});
   }
 
   void kill(entity_key key, std::string why, std::function<void(result<>)> done) override {
@@ -218,7 +237,7 @@ class live_node final : public node, private inspection {
   template <class Make>
   void tell_slot(entity_key key, std::function<void(result<>)> done, Make make) {
     if (services_.is_stopping.load()) return done(errc::stopping);
-    slots_.send(slot_of(key), {make(surely<result<>>(std::move(done), errc::stopping))});
+    send_to(key, {make(surely<result<>>(std::move(done), errc::stopping))});
   }
 
   void start_trace(std::optional<entity_key> key, std::size_t count_max,
@@ -248,6 +267,11 @@ class live_node final : public node, private inspection {
     all.handed_bytes = counters.handed_bytes;
     all.taken_over = counters.taken_over;
     all.handovers_dropped = counters.handovers_dropped;
+    all.loans = counters.loans;
+    all.loans_returned = counters.loans_returned;
+    all.loans_lost = counters.loans_lost;
+    all.lent = static_cast<std::size_t>(std::max<std::int64_t>(0, counters.lent.load()));
+    all.guests = guests_.size();
     all.waiting_asks = services_.asks->waiting();
     for (std::size_t kind = 0; kind < services_.factories.size(); ++kind) {
       if (!services_.factories[kind]) continue;
@@ -270,6 +294,7 @@ class live_node final : public node, private inspection {
   scheduler_config config_;
   std::optional<caf::actor_system> system_;
   slot_set slots_;
+  guest_set guests_;
   live_region region_;
   const bool is_simulated_;
   std::thread ticker_;

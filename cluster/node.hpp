@@ -10,6 +10,7 @@
 
 #include "cluster/clock.hpp"
 #include "cluster/entity.hpp"
+#include "cluster/entity_pin.hpp"
 #include "cluster/inspection.hpp"
 #include "cluster/link/links.hpp"
 #include "cluster/node_door.hpp"
@@ -56,10 +57,15 @@ class node {
     std::size_t open_slots = 0;    // of this node
     std::size_t moving_slots = 0;  // on their way to it, or routes that are being changed
     std::size_t held_items = 0;
+    std::size_t guests = 0;  // entities of other nodes' slots that run here
   };
   virtual placement placed() const = 0;
   /// What its slots have cost so far.
   virtual load_counters& loads() = 0;
+  /// The entities that belong on a node of their own; replaces what was told before.
+  virtual void apply_pins(std::vector<entity_pin> pins) = 0;
+  /// Slots of this node, by their epochs, that need another one: what they have lent is lost.
+  virtual std::vector<fence> lost_loans() const = 0;
 
   /// Answers what waits with errc::stopping, ends all actors, and returns when they are gone. The commit queue must
   /// still run: what entities have submitted is committed by it.

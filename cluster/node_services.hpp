@@ -10,11 +10,13 @@
 
 #include "cluster/clock.hpp"
 #include "cluster/entity.hpp"
+#include "cluster/handoff/handover.hpp"
 #include "cluster/load/load_counters.hpp"
 #include "cluster/message_trace.hpp"
 #include "cluster/pending_asks.hpp"
 #include "cluster/recent_log.hpp"
 #include "cluster/restart_policy.hpp"
+#include "cluster/slot_mail.hpp"
 #include "cluster/slot_table.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/reader_pool.hpp"
@@ -38,6 +40,8 @@ struct node_counters {
   std::atomic<std::uint64_t> activations{0}, passivations{0}, crashes{0}, quarantined{0};
   /// Entities whose state went elsewhere and came from there, its bytes, and what was too much or came too late.
   std::atomic<std::uint64_t> handed_over{0}, handed_bytes{0}, taken_over{0}, handovers_dropped{0};
+  std::atomic<std::uint64_t> loans{0}, loans_returned{0}, loans_lost{0};
+  std::atomic<std::int64_t> lent{0};                    // now, or on their way
   std::array<std::atomic<std::int64_t>, 8> entities{};  // by entity_kind
 
   std::size_t live() const {
@@ -62,6 +66,18 @@ class entity_door {
   virtual void publish_to(node_index node, const publication_ptr& event) = 0;
 };
 
+/// How a SLOT lends entities, under its epoch (cluster/handoff/slot_loans.hpp). False: the link takes nothing.
+class loan_door {
+ public:
+  virtual ~loan_door() = default;
+  virtual bool lend(node_index to, epoch_t epoch, const entity_handover& what) = 0;
+  virtual bool recall(node_index from, epoch_t epoch, entity_key key) = 0;
+  /// Takes it, or says why not.
+  virtual std::optional<error> pass_on(node_index to, epoch_t epoch, const slot_mail& what) = 0;
+  /// What the slot has lent is lost: it needs another epoch.
+  virtual void renew_epoch(slot_id slot, epoch_t epoch) = 0;
+};
+
 /// Raises fences in the store without blocking. Tells how it went on any thread, for some at a time: each fence once,
 /// with its outcome.
 using fence_outcomes = std::vector<std::pair<fence, result<>>>;
@@ -74,6 +90,7 @@ struct node_services {
   commit_queue& commits;
   reader_pool& readers;
   entity_door* door = nullptr;
+  loan_door* loans = nullptr;                 // of a node among others
   std::array<entity_factory, 8> factories{};  // by entity_kind
   std::shared_ptr<pending_asks> asks = std::make_shared<pending_asks>();
   std::function<void(const publication_ptr&)> sink{};                  // publications for this node

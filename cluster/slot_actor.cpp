@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <unordered_map>
 
 #include <caf/event_based_actor.hpp>
@@ -10,6 +11,7 @@
 #include <google/protobuf/message.h>
 
 #include "cluster/entity_actor.hpp"
+#include "cluster/handoff/slot_loans.hpp"
 #include "cluster/harden.hpp"
 #include "cluster/subscriber_table.hpp"
 #include "cluster/surely.hpp"
@@ -66,8 +68,9 @@ struct member {
 
 class slot_actor final : public caf::event_based_actor {
  public:
-  slot_actor(caf::actor_config& config, node_services& services, slot_shell& shell)
-      : caf::event_based_actor(config), services_(services), shell_(shell) {
+  slot_actor(caf::actor_config& config, node_services& services, slot_shell& shell,
+             std::shared_ptr<slot_shell> shared_shell)
+      : caf::event_based_actor(config), services_(services), shared_shell_(std::move(shared_shell)), shell_(shell) {
     harden(this);
   }
 
@@ -100,6 +103,13 @@ class slot_actor final : public caf::event_based_actor {
     if (services_.trace.is_on())
       services_.trace.record(*message, shell_.mailbox.load(), services_.clock.now(), services_.clock.wall());
     if (is_shutting_down_) return refuse(*message, {errc::stopping, {}});
+    if (is_guest() && !hosted_.contains(message->to))
+      return refuse(*message, {errc::unavailable, to_text(message->to) + " has moved"});
+    if (loans_ && is_taken_by_loan(message->to, message)) return;
+    admit(message);
+  }
+
+  void admit(std::shared_ptr<const envelope>& message) {
     const auto now = services_.clock.now();
     auto& entity = members_[message->to];
     if (entity.is_in_quarantine(now)) return refuse(*message, entity.quarantine_error(message->to));
@@ -135,11 +145,18 @@ class slot_actor final : public caf::event_based_actor {
   }
 
   void handle(slot_subscription& change) {
+    if (is_guest() && !hosted_.contains(change.stream))
+      return refuse(change, {errc::unavailable, to_text(change.stream) + " has moved"});
+    if (loans_ && is_taken_by_loan(change.stream, change)) return;
+    note(change);
+    if (change.reply) change.reply->answer(message_ptr{});
+  }
+
+  void note(const slot_subscription& change) {
     if (change.wanted)
       subscribers_.add(change.stream, change.node);
     else
       subscribers_.remove(change.stream, change.node);
-    if (change.done) change.done(throng::done);
   }
 
   void handle(slot_wake& wish) {
@@ -181,6 +198,7 @@ class slot_actor final : public caf::event_based_actor {
   }
 
   void handle(slot_tick& tick) {
+    if (loans_) watch_loans(tick.now);
     if (when_drained_) return;  // timers go along
     for (auto key : wakes_.due(tick.now)) {
       auto found = members_.find(key);
@@ -200,6 +218,7 @@ class slot_actor final : public caf::event_based_actor {
     }
     auto next = members_.empty() ? steady_time::max() : last_passivation_ + pause;
     if (!wakes_.empty()) next = std::min(next, wakes_.next());
+    if (loans_) next = std::min(next, loans_->next_tick());
     shell_.next_tick.store(next, std::memory_order_relaxed);
     shell_.has_entities.store(!members_.empty(), std::memory_order_relaxed);
   }
@@ -246,15 +265,17 @@ class slot_actor final : public caf::event_based_actor {
     for (auto& each : command.entities) {
       for (auto node : each.subscribers) subscribers_.add(each.key, node);
       if (!each.is_active()) continue;
-      auto& entity = members_[each.key];
-      if (entity.actor || entity.next || is_shutting_down_) {
+      const auto found = members_.find(each.key);
+      const bool is_here = found != members_.end() && (found->second.actor || found->second.next);
+      if (is_here || is_shutting_down_ || (loans_ && loans_->is_away(each.key))) {
         services_.counters.handovers_dropped.fetch_add(1, std::memory_order_relaxed);
         continue;
       }
-      activate(each.key, entity, std::move(each.state), each.stays_active);
+      activate(each.key, members_[each.key], std::move(each.state), each.stays_active);
       if (!each.wakes_in) continue;
-      wakes_.set(each.key, entity.started + *each.wakes_in);
-      expect_tick(entity.started + *each.wakes_in);
+      const auto when = services_.clock.now() + *each.wakes_in;
+      wakes_.set(each.key, when);
+      expect_tick(when);
     }
   }
 
@@ -280,6 +301,7 @@ class slot_actor final : public caf::event_based_actor {
     // Last: who has sent something through this mailbox was busy when it did.
     if (shell_.mailbox.load() > 0) return;
     is_leaving_ = true;
+    if (loans_) change_loans([this](auto& todo) { loans_->drain(todo, services_.clock.now()); });
     for (auto& [key, entity] : members_) {
       if (!entity.actor) continue;
       entity.next = std::make_unique<succession>();
@@ -292,6 +314,7 @@ class slot_actor final : public caf::event_based_actor {
     if (!is_leaving_) return;
     for (const auto& [key, entity] : members_)
       if (entity.actor || entity.next) return;
+    if (loans_ && !give_up_loans()) return;
     members_.clear();
     wakes_ = {};
     pass_on_subscribers();
@@ -341,6 +364,175 @@ class slot_actor final : public caf::event_based_actor {
       entity.cell->mailbox.fetch_add(1);
       caf::anon_send(entity.actor, entity_input{entity_node_lost{gone.node, gone.incarnation}});
     }
+    if (!loans_) return;
+    loans_->node_gone(gone.node);
+    watch_loans(services_.clock.now());
+  }
+
+  // -- entities that belong elsewhere
+  // ------------------------------------------------------------------------------------------------
+
+  bool is_guest() const { return shell_.guest_of.value != 0; }
+  epoch_t epoch() const { return is_guest() ? shell_.guest_epoch : services_.door->epoch_of(shell_.slot); }
+
+  void handle(slot_pins& told) {
+    if (told.pins.empty() && !loans_) return;
+    if (!loans_)
+      loans_ = std::make_unique<slot_loans>(slot_loans::limits{.held_max = services_.options.entity_mailbox_max});
+    change_loans([&](auto& todo) { loans_->set_pins(std::move(told.pins), todo); });
+  }
+  void handle(slot_mail_returned& news) {
+    if (!loans_ || news.epoch != epoch())
+      return refuse(*news.message, {errc::unavailable, to_text(news.message->to) + " has moved"});
+    const auto key = news.message->to;
+    change_loans([&](auto& todo) { loans_->mail_returned(key, news.by, std::move(news.message), todo); });
+  }
+  void handle(slot_loan_returned& news) {
+    if (!loans_ || news.epoch != epoch()) return;
+    const auto key = news.entity.key;
+    if (news.is_absent) {
+      loans_->node_gone(news.by, key);
+      return watch_loans(services_.clock.now());
+    }
+    services_.counters.loans_returned.fetch_add(1, std::memory_order_relaxed);
+    log::info("{} is back from node {}", to_text(key), news.by.value);
+    change_loans([&](auto& todo) { loans_->returned(key, news.by, std::move(news.entity), todo); });
+    if (when_drained_) leave_if_quiet();
+    finish_draining();
+  }
+
+  template <class Mail>
+  bool is_taken_by_loan(entity_key key, Mail& what) {
+    slot_mail mail = what;
+    bool is_taken = false;
+    change_loans([&](auto& todo) { is_taken = loans_->take(key, mail, todo); });
+    return is_taken;
+  }
+
+  void watch_loans(steady_time now) {
+    change_loans([&](auto& todo) { loans_->tick(now, todo); });
+    if (!when_drained_ && loans_->needs_epoch()) services_.loans->renew_epoch(shell_.slot, epoch());
+    finish_draining();
+  }
+
+  template <class Change>
+  void change_loans(Change change) {
+    slot_loans::steps todo;
+    change(todo);
+    carry_out(std::move(todo));
+    expect_tick(loans_->next_tick());
+    const auto away = static_cast<std::int64_t>(loans_->away_count());
+    services_.counters.lent.fetch_add(away - std::exchange(away_, away), std::memory_order_relaxed);
+  }
+
+  void carry_out(slot_loans::steps todo) {
+    while (!todo.empty()) {
+      slot_loans::steps more;
+      for (auto& each : todo) std::visit([&](auto& step) { carry_out(step, more); }, each);
+      todo = std::move(more);
+    }
+  }
+  void carry_out(slot_loans::take_out& step, slot_loans::steps&) {
+    slot_take_out command{step.key, [this, key = step.key](result<entity_remains> left) {
+                            change_loans([&](auto& todo) {
+                              if (left)
+                                loans_->taken_out(key, std::move(*left), todo);
+                              else
+                                loans_->not_lent(key, {}, todo, services_.clock.now());
+                            });
+                          }};
+    handle(command);
+  }
+  void carry_out(slot_loans::lend& step, slot_loans::steps& more) {
+    step.state.key = step.key;
+    step.state.subscribers.clear();
+    for (const auto& each : subscribers_.subscribers(step.key)) step.state.subscribers.push_back(each.node);
+    if (!services_.loans->lend(step.to, epoch(), step.state))
+      return loans_->not_lent(step.key, std::move(step.state), more, services_.clock.now());
+    services_.counters.loans.fetch_add(1, std::memory_order_relaxed);
+    log::info("{} is lent to node {}", to_text(step.key), step.to.value);
+    loans_->lent(step.key, more);
+  }
+  void carry_out(slot_loans::pass& step, slot_loans::steps&) {
+    if (auto why = services_.loans->pass_on(step.to, epoch(), step.what)) return refuse(step.what, std::move(*why));
+    // For the time when it is here again.
+    if (const auto* change = std::get_if<slot_subscription>(&step.what)) note(*change);
+  }
+  void carry_out(slot_loans::recall& step, slot_loans::steps&) {
+    if (services_.loans->recall(step.from, epoch(), step.key)) loans_->recall_sent(step.key, services_.clock.now());
+  }
+  void carry_out(slot_loans::keep& step, slot_loans::steps&) {
+    step.state.key = step.key;
+    step.state.subscribers.clear();  // they are noted here
+    if (is_leaving_) {
+      for (auto& each : step.mail) leave(each);
+      if (step.state.is_active()) remains_.entities.push_back(std::move(step.state));
+      return;
+    }
+    if (step.state.is_active()) {
+      slot_bring_in home{{std::move(step.state)}};
+      handle(home);
+    }
+    for (auto& each : step.mail) {
+      if (auto* change = std::get_if<slot_subscription>(&each)) {
+        note(*change);
+        if (change->reply) change->reply->answer(message_ptr{});
+      } else {
+        admit(std::get<std::shared_ptr<const envelope>>(each));
+      }
+    }
+  }
+  void carry_out(slot_loans::refuse& step, slot_loans::steps&) {
+    services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
+    refuse(step.what, std::move(step.why));
+  }
+
+  /// For the next owner of the slot, where everybody subscribes anew.
+  void leave(slot_mail& what) {
+    if (auto* message = std::get_if<std::shared_ptr<const envelope>>(&what))
+      remains_.unread.push_back(std::move(*message));
+    else
+      refuse(what, {errc::unavailable, "the slot has moved"});
+  }
+
+  /// False: somebody may still come home.
+  bool give_up_loans() {
+    if (!loans_->is_home()) return false;
+    if (loans_->needs_epoch()) services_.counters.loans_lost.fetch_add(1, std::memory_order_relaxed);
+    change_loans([this](auto&) {
+      for (auto& each : loans_->give_up()) leave(each);
+    });
+    return true;
+  }
+
+  // -- guests
+  // ---------------------------------------------------------------------------------------------------------------
+
+  void handle(slot_guest_begin& guest) {
+    hosted_.insert(guest.entity.key);
+    slot_bring_in here{{std::move(guest.entity)}};
+    handle(here);
+  }
+
+  void handle(slot_guest_end& command) {
+    if (!hosted_.contains(command.key)) return;
+    slot_take_out out{command.key,
+                      [this, key = command.key, done = std::move(command.done)](result<entity_remains> left) {
+                        if (!left && left.code() == errc::conflict) return;  // it ends already
+                        forget_guest(key);
+                        entity_remains nothing;
+                        nothing.handover.key = key;
+                        done(left ? std::move(*left) : std::move(nothing));
+                      }};
+    handle(out);
+  }
+
+  /// REQUIRES: it doesn't run.
+  void forget_guest(entity_key key) {
+    hosted_.erase(key);
+    const auto wanted = subscribers_.subscribers(key);
+    for (const auto& each : std::vector(wanted.begin(), wanted.end())) subscribers_.remove(key, each.node);
+    members_.erase(key);
   }
 
   void handle(slot_shutdown&) {
@@ -365,14 +557,27 @@ class slot_actor final : public caf::event_based_actor {
       if (!entity.actor && !entity.is_in_quarantine(now) && !query.filter.only_troubled) continue;
       views.push_back(view_of(key, entity, now));
     }
+    if (loans_ && !query.filter.only_troubled)
+      for (const auto& loan : loans_->views()) {
+        if (views.size() >= query.filter.count_max) break;
+        if (query.filter.kind && *query.filter.kind != loan.key.kind) continue;
+        if (query.filter.key && *query.filter.key != loan.key) continue;
+        std::erase_if(views, [&](const auto& each) { return each.key == loan.key; });
+        entity_view view;
+        view.key = loan.key;
+        view.state = entity_view::state_t::lent;
+        view.mailbox = static_cast<std::uint32_t>(loan.held);
+        view.lent_to = loan.node;
+        views.push_back(std::move(view));
+      }
     query.done(std::move(views));
   }
 
   void handle(slot_describe& query) {
     slot_view view;
     view.slot = shell_.slot;
-    view.owner = services_.self;
-    view.epoch = services_.door->epoch_of(shell_.slot);
+    view.owner = is_guest() ? shell_.guest_of : services_.self;
+    view.epoch = epoch();
     view.entities = static_cast<std::uint32_t>(
         std::count_if(members_.begin(), members_.end(), [](const auto& each) { return bool(each.second.actor); }));
     view.mailbox = shell_.mailbox.load();
@@ -448,8 +653,8 @@ class slot_actor final : public caf::event_based_actor {
       entity.cell->reports_idle.store(true);
     }
     entity.started = entity.last_message = services_.clock.now();
-    entity.actor = spawn_entity(system(), services_, caf::actor_cast<caf::actor>(this),
-                                services_.door->epoch_of(shell_.slot), entity.cell, std::move(handed));
+    entity.actor =
+        spawn_entity(system(), services_, caf::actor_cast<caf::actor>(this), epoch(), entity.cell, std::move(handed));
     services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
     shell_.has_entities.store(true, std::memory_order_relaxed);
     expect_tick(std::max(last_passivation_ + services_.options.passivate_after / 4, entity.started));
@@ -560,9 +765,10 @@ class slot_actor final : public caf::event_based_actor {
     return !has_crashed;
   }
 
-  static entity_view view_of(entity_key key, const member& entity, steady_time now) {
+  entity_view view_of(entity_key key, const member& entity, steady_time now) const {
     entity_view view;
     view.key = key;
+    view.lent_from = shell_.guest_of;
     view.state = entity.is_in_quarantine(now)                    ? entity_view::state_t::quarantined
                  : entity.cell && entity.cell->is_loading.load() ? entity_view::state_t::loading
                                                                  : entity_view::state_t::active;
@@ -581,11 +787,21 @@ class slot_actor final : public caf::event_based_actor {
     return view;
   }
 
+  static void refuse(const slot_mail& what, error failure) {
+    if (const auto* change = std::get_if<slot_subscription>(&what))
+      refuse(*change, std::move(failure));
+    else
+      refuse(*std::get<std::shared_ptr<const envelope>>(what), std::move(failure));
+  }
+  static void refuse(const slot_subscription& change, error failure) {
+    if (change.reply) change.reply->answer(std::move(failure));
+  }
   static void refuse(const envelope& message, error failure) {
     if (message.reply) message.reply->answer(std::move(failure));
   }
 
   node_services& services_;
+  const std::shared_ptr<slot_shell> shared_shell_;  // of a SLOT of guests, which goes before the node does
   slot_shell& shell_;
   std::unordered_map<entity_key, member> members_;
   subscriber_table subscribers_;
@@ -596,12 +812,20 @@ class slot_actor final : public caf::event_based_actor {
   slot_remains remains_;                            // …of the entities that have ended since
   bool is_leaving_ = false;                         // …nothing was under way any more, and all were told to end
   bool is_shutting_down_ = false;
+  std::unique_ptr<slot_loans> loans_;  // most have none
+  std::int64_t away_ = 0;
+  std::set<entity_key> hosted_;  // of a SLOT of guests: who is here
 };
 
 }  // namespace
 
 caf::actor spawn_slot(caf::actor_system& system, node_services& services, slot_shell& shell) {
-  return system.spawn<slot_actor>(std::ref(services), std::ref(shell));
+  return system.spawn<slot_actor>(std::ref(services), std::ref(shell), nullptr);
+}
+
+caf::actor spawn_guest_slot(caf::actor_system& system, node_services& services, std::shared_ptr<slot_shell> shell) {
+  auto& plain = *shell;
+  return system.spawn<slot_actor>(std::ref(services), std::ref(plain), std::move(shell));
 }
 
 }  // namespace throng

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 
 #include <caf/actor.hpp>
 
@@ -26,8 +27,13 @@ struct slot_shell {
   /// A tick before this does nothing, unless the node has too many entities. Only the SLOT writes it.
   std::atomic<steady_time> next_tick{steady_time::max()};
   caf::actor actor;
+  // Of a SLOT of guests: what the owner of the slot has lent this node, under its epoch (cluster/guest_set.hpp).
+  node_index guest_of;  // 0: the slot is this node's own
+  epoch_t guest_epoch = 0;
 };
 
+/// REQUIRES: `shell` outlives the actor system.
 caf::actor spawn_slot(caf::actor_system& system, node_services& services, slot_shell& shell);
+caf::actor spawn_guest_slot(caf::actor_system& system, node_services& services, std::shared_ptr<slot_shell> shell);
 
 }  // namespace throng

@@ -36,6 +36,8 @@ void put(const letter_parcel& letter, Parcel& into) {
   out.set_table_version(letter.table_version);
   out.set_hops(letter.hops);
   encode_message(*letter.message, *out.mutable_message());
+  out.set_loan(letter.loan);
+  out.set_is_returned(letter.is_returned);
 }
 
 void put(const answer_parcel& answer, Parcel& into) {
@@ -67,6 +69,7 @@ void put(const subscription_parcel& change, Parcel& into) {
   out.set_origin(change.origin.value);
   out.set_table_version(change.table_version);
   out.set_hops(change.hops);
+  out.set_loan(change.loan);
 }
 
 void put(const barrier_parcel& barrier, Parcel& into) {
@@ -109,17 +112,25 @@ void put(const node_answer_parcel& answer, Parcel& into) {
   }
 }
 
+void put(const entity_handover& handed, SlotHandover::Entity& entity) {
+  put(handed.key, *entity.mutable_key());
+  entity.set_state(handed.state);
+  if (handed.wakes_in) entity.set_wakes_in_ms(wire_ms(*handed.wakes_in));
+  entity.set_stays_active(handed.stays_active);
+  for (auto node : handed.subscribers) entity.add_subscribers(node.value);
+}
+
 void put(const handover_parcel& handed, Parcel& into) {
   auto& out = *into.mutable_handover();
   out.set_slot(handed.slot.value);
-  for (const auto& each : handed.entities) {
-    auto& entity = *out.add_entities();
-    put(each.key, *entity.mutable_key());
-    entity.set_state(each.state);
-    if (each.wakes_in) entity.set_wakes_in_ms(wire_ms(*each.wakes_in));
-    entity.set_stays_active(each.stays_active);
-    for (auto node : each.subscribers) entity.add_subscribers(node.value);
-  }
+  for (const auto& each : handed.entities) put(each, *out.add_entities());
+}
+
+void put(const loan_parcel& loan, Parcel& into) {
+  auto& out = *into.mutable_loan();
+  out.set_step(static_cast<Loan::Step>(loan.step));
+  out.set_epoch(loan.epoch);
+  put(loan.entity, *out.mutable_entity());
 }
 
 // -- in
@@ -145,6 +156,8 @@ parcel take(const Letter& in, std::optional<error>& undecoded) {
   letter.table_version = in.table_version();
   letter.hops = in.hops();
   letter.message = take(in.message(), undecoded);
+  letter.loan = in.loan();
+  letter.is_returned = in.is_returned();
   return letter;
 }
 
@@ -173,8 +186,8 @@ parcel take(const Published& in, std::optional<error>& undecoded) {
 }
 
 parcel take(const Subscription& in) {
-  return subscription_parcel{key_of(in.stream()),  in.wanted(),        in.correlation(),
-                             node_of(in.origin()), in.table_version(), in.hops()};
+  return subscription_parcel{key_of(in.stream()), in.wanted(), in.correlation(), node_of(in.origin()),
+                             in.table_version(),  in.hops(),   in.loan()};
 }
 
 parcel take(const NodeAsk& in) {
@@ -190,15 +203,23 @@ parcel take(const NodeAnswer& in) {
   return answer;
 }
 
+entity_handover take(const SlotHandover::Entity& in) {
+  entity_handover entity{key_of(in.key()), in.state(), std::nullopt, in.stays_active(), {}};
+  for (auto node : in.subscribers()) entity.subscribers.push_back(node_of(node));
+  if (in.has_wakes_in_ms()) entity.wakes_in = std::chrono::milliseconds(in.wakes_in_ms());
+  return entity;
+}
+
 parcel take(const SlotHandover& in) {
   handover_parcel handed{slot_id{static_cast<std::uint16_t>(in.slot())}, {}};
-  for (const auto& each : in.entities()) {
-    entity_handover entity{key_of(each.key()), each.state(), std::nullopt, each.stays_active(), {}};
-    for (auto node : each.subscribers()) entity.subscribers.push_back(node_of(node));
-    if (each.has_wakes_in_ms()) entity.wakes_in = std::chrono::milliseconds(each.wakes_in_ms());
-    handed.entities.push_back(std::move(entity));
-  }
+  for (const auto& each : in.entities()) handed.entities.push_back(take(each));
   return handed;
+}
+
+result<loan_parcel> take(const Loan& in) {
+  if (in.step() < Loan::START || in.step() > Loan::ABSENT || in.epoch() == 0)
+    return error{errc::unknown_message, "a step of a loan that this version doesn't know"};
+  return loan_parcel{static_cast<loan_parcel::step_t>(in.step()), in.epoch(), take(in.entity())};
 }
 
 }  // namespace
@@ -234,6 +255,12 @@ result<decoded_parcel> decode_parcel(std::string_view bytes) {
     case Parcel::kNodeAnswer:
       out.what = take(in.node_answer());
       return out;
+    case Parcel::kLoan: {
+      auto loan = take(in.loan());
+      if (!loan) return loan.failure();
+      out.what = std::move(*loan);
+      return out;
+    }
     default:
       break;
   }

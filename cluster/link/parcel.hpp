@@ -26,6 +26,8 @@ struct letter_parcel {
   std::uint64_t table_version = 0;
   std::uint32_t hops = 0;
   message_ptr message;
+  epoch_t loan = 0;  // not 0: to one who is lent, or back, under this epoch
+  bool is_returned = false;
 };
 struct answer_parcel {
   std::uint64_t correlation = 0;
@@ -38,6 +40,7 @@ struct subscription_parcel {
   node_index origin;
   std::uint64_t table_version = 0;
   std::uint32_t hops = 0;
+  epoch_t loan = 0;  // as of a letter
 };
 struct barrier_parcel {
   slot_id slot;
@@ -74,9 +77,15 @@ struct handover_parcel {
   slot_id slot;
   std::vector<entity_handover> entities;
 };
+/// An entity is lent, called back, or returned (cluster/handoff/slot_loans.hpp).
+struct loan_parcel {
+  enum class step_t : std::uint8_t { start = 1, recall = 2, returned = 3, absent = 4 } step{};
+  epoch_t epoch = 0;
+  entity_handover entity;  // of a recall, or one that is absent, only its key
+};
 using parcel = std::variant<letter_parcel, answer_parcel, publication_ptr, subscription_parcel, barrier_parcel,
                             barrier_passed_parcel, release_parcel, released_parcel, node_ask_parcel, node_answer_parcel,
-                            handover_parcel>;
+                            handover_parcel, loan_parcel>;
 
 std::string encode(const parcel& what);
 /// Errors: errc::unknown_message for what is no parcel, or of a kind that this version doesn't know. A letter, an

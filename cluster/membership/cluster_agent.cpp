@@ -74,6 +74,7 @@ void cluster_agent::step() {
     keep_record(now);
     keep_load(now);
     coordinate(now);
+    renew_lost_loans();
     check_leaving();
   }
   show();
@@ -98,6 +99,9 @@ void cluster_agent::watch() {
   }));
   watches_.push_back(topology.watch(std::string(load_reports_prefix), [this](std::vector<topology_entry> entries) {
     leave_news([&](inbox& news) { news.loads = std::move(entries); });
+  }));
+  watches_.push_back(topology.watch(std::string(pins_key), [this](std::vector<topology_entry> entries) {
+    leave_news([&](inbox& news) { news.pins = std::move(entries); });
   }));
 }
 
@@ -127,6 +131,7 @@ void cluster_agent::take_news(steady_time now) {
   if (news.leadership) picture_.set_leadership(*news.leadership);
   if (news.wishes) picture_.set_wishes(*news.wishes);
   if (news.loads) picture_.set_loads(*news.loads);
+  if (news.pins) picture_.set_pins(*news.pins);
   if (news.records) picture_.set_records(*news.records, now);
   is_hold_lost_ |= news.hold_lost;
   if (!news.records || !hold_) return;
@@ -237,6 +242,10 @@ void cluster_agent::expel(expulsion why) {
 void cluster_agent::follow() {
   auto members = picture_.members();
   const auto version = picture_.table() ? picture_.table()->version() : 0;
+  if (auto pins = picture_.effective_pins(is_leaving_); pins != told_pins_) {
+    with_.here.apply_pins(pins);
+    told_pins_ = std::move(pins);
+  }
   if (members == told_members_ && version == told_version_) return;
   auto tell = [&](const std::vector<node_identity>& all) {
     auto others = all;
@@ -373,7 +382,7 @@ void cluster_agent::coordinate(steady_time now) {
     if (leads && facts.table && advice.loads.empty()) advice.loads = loads_of_slots(*facts.table, facts.loads);
     const auto next = decide(facts, with_.self.name, how_.coordination, advice);
     const bool has_changed = std::visit([this](const auto& step) { return carry_out(step); }, next) ||
-                             restore_table(now) || restore_wishes();
+                             restore_table(now) || restore_wishes() || restore_pins();
     if (!has_changed) return;
     follow();
   }
@@ -488,6 +497,35 @@ bool cluster_agent::restore_wishes() {
   return false;  // the watch tells it
 }
 
+bool cluster_agent::restore_pins() {
+  if (picture_.are_pins_kept()) return false;
+  const auto lead = picture_.facts({}).lead;
+  if (lead.leader != with_.self.name || lead.incarnation != with_.self.incarnation) return false;
+  if (!with_.topology.put(pins_key, to_json(*picture_.pins()), 0)) return false;
+  log::warn("{} pins were gone from the topology, and are there again", picture_.pins()->size());
+  return false;  // the watch tells it
+}
+
+/// Slots of this node that have lent an entity to somebody who is gone, or doesn't give it back: under another epoch
+/// it can't write any more, and the entity may run here.
+void cluster_agent::renew_lost_loans() {
+  const auto lost = with_.here.lost_loans();
+  if (lost.empty() || !hold_ || !picture_.table() || picture_.table_entry() == 0) return;
+  std::vector<slot_move> moves;
+  for (const auto& each : lost) {
+    const auto owner = picture_.table()->owner_of(each.slot);
+    if (owner.node == with_.self.node && owner.epoch == each.epoch)
+      moves.push_back({each.slot, with_.self.node, with_.self.node});
+  }
+  if (moves.empty()) return;
+  auto next = picture_.table()->after(moves);
+  auto put = with_.topology.put(slot_table_key, next.encode(), picture_.table_entry());
+  if (!put) return;  // the next step
+  log::info("slot table {}: {} slots get another epoch, for what they had lent is lost", next.version(), moves.size());
+  picture_.has_put(std::move(next), *put);
+  follow();
+}
+
 // -- leaving
 // -----------------------------------------------------------------------------------------------------------
 
@@ -509,7 +547,7 @@ void cluster_agent::check_leaving() {
   const auto placed = with_.here.placed();
   const bool is_rid_of_all = table && table->owned_by(with_.self.node) == 0 &&
                              placed.table_version == table->version() && placed.open_slots == 0 &&
-                             placed.moving_slots == 0;
+                             placed.moving_slots == 0 && placed.guests == 0;
   const auto facts = picture_.facts({});
   const bool is_last = std::ranges::none_of(
       node_shares(facts), [&](const auto& each) { return each.node != with_.self.node && each.weight > 0; });
@@ -537,6 +575,7 @@ void cluster_agent::show() {
   now->load = told_load_;
   now->load_reports = load_reports_;
   now->load_report_bytes = load_report_bytes_;
+  now->pins = picture_.pins();
   std::lock_guard lock(mutex_);
   shown_ = std::move(now);
 }

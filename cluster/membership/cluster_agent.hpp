@@ -91,6 +91,7 @@ class cluster_agent {
     std::uint64_t balance_moves = 0, hot_moves = 0;         // of slots, by this node, as coordinator
     load_report load{};                                     // of this node, as it measured last
     std::uint64_t load_reports = 0, load_report_bytes = 0;  // that it has written
+    std::shared_ptr<const std::vector<pin_record>> pins{};
   };
   /// Any thread; as of the last step.
   std::shared_ptr<const view> look() const;
@@ -104,7 +105,7 @@ class cluster_agent {
 
  private:
   struct inbox {
-    std::optional<std::vector<topology_entry>> wishes, loads;
+    std::optional<std::vector<topology_entry>> wishes, loads, pins;
     std::optional<std::vector<topology_entry>> records, table, leadership;
     std::vector<std::pair<node_identity, bool>> links;
     bool hold_lost = false;
@@ -136,6 +137,8 @@ class cluster_agent {
   bool carry_out(const wait_for_change&) { return false; }
   bool restore_table(steady_time now);
   bool restore_wishes();
+  bool restore_pins();
+  void renew_lost_loans();
   result<> spend_absent(const placement_plan& plan);
   void check_leaving();
   void show();
@@ -161,6 +164,7 @@ class cluster_agent {
   steady_time own_put_at_{};
   std::vector<node_identity> told_members_;
   std::uint64_t told_version_ = 0;
+  std::vector<entity_pin> told_pins_;
   std::uint64_t tables_made_ = 0, members_expelled_ = 0;
   std::string trouble_;
   std::optional<steady_time> table_lost_since_;
