@@ -83,6 +83,13 @@ void add_region(families& all, const region_figures& figures) {
               static_cast<double>(figures.taken_over));
   all.counter("dropped_handovers_total", "States that were too large to move, or came too late",
               static_cast<double>(figures.handovers_dropped));
+  all.gauge("lent_entities", "Entities of this node's slots that run on other nodes, where they are pinned",
+            static_cast<double>(figures.lent));
+  all.gauge("guest_entities", "Entities of other nodes' slots that run here", static_cast<double>(figures.guests));
+  all.counter("loans_total", "Entities lent to another node", static_cast<double>(figures.loans));
+  all.counter("loans_returned_total", "Entities that came back", static_cast<double>(figures.loans_returned));
+  all.counter("loans_lost_total", "Slots that got another epoch, for what they had lent didn't come back",
+              static_cast<double>(figures.loans_lost));
   all.gauge("waiting_asks", "Asks that wait for their answer", static_cast<double>(figures.waiting_asks));
   for (const auto& [kind, count] : figures.entities_by_kind)
     all.add({"entities",

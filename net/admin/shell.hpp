@@ -81,6 +81,7 @@ class shell {
 
   // net/admin/shell_nodes.cpp
   static std::vector<command> node_commands();
+  void pins(const shell_words& words, io_loop& where, answer reply);
   void nodes(const shell_words& words, io_loop& where, answer reply);
   void slots(const shell_words& words, io_loop& where, answer reply);
   void tree(const shell_words& words, io_loop& where, answer reply);

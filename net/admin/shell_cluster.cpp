@@ -8,13 +8,6 @@ namespace throng {
 
 namespace {
 
-std::string name_of(const cluster_agent::view& now, node_index node) {
-  if (node.value == 0) return "nobody";
-  for (const auto& each : now.facts.members)
-    if (each.who.node == node) return each.who.name;
-  return "number " + std::to_string(node.value) + ", which is gone";
-}
-
 std::string state_of(const cluster_agent::view& now, const node_record& member) {
   if (is_unreachable(now.facts, member.who.node)) return "unreachable";
   if (member.is_draining) return "draining";
@@ -47,6 +40,13 @@ std::string milliseconds_of(std::chrono::microseconds time) {
 
 }  // namespace
 
+std::string name_of(const cluster_agent::view& now, node_index node) {
+  if (node.value == 0) return "nobody";
+  for (const auto& each : now.facts.members)
+    if (each.who.node == node) return each.who.name;
+  return "number " + std::to_string(node.value) + ", which is gone";
+}
+
 shell_table nodes_table(const cluster_agent::view& now, const std::vector<links::view>& links) {
   shell_table table{
       {"NODE", "NUMBER", "STATE", "SLOTS", "WEIGHT", "LOAD", "MOVING", "LINK", "ROUND TRIP", "CLIENTS"}, {}, {}};
@@ -68,6 +68,24 @@ shell_table nodes_table(const cluster_agent::view& now, const std::vector<links:
                    : now.facts.lead.leader + " coordinates (term " + std::to_string(now.facts.lead.term) + ")";
   table.note += wishes_note(now.facts.wishes);
   if (!now.is_member) table.note += "; " + now.self.name + ", which tells this, is no member now";
+  return table;
+}
+
+shell_table pins_table(const cluster_agent::view& now) {
+  shell_table table{{"ENTITY", "NODE", "STATE", "SLOT", "OWNER"}, {}, {}};
+  if (!now.pins) return table;
+  for (const auto& pin : *now.pins) {
+    const auto slot = slot_of(pin.key);
+    const auto owner = owner_of(now, slot);
+    const auto member = std::ranges::find(
+        now.facts.members, pin.node, [](const auto& each) -> const auto& { return each.who.name; });
+    const char* state = member == now.facts.members.end() ? "no member"
+                        : member->is_draining             ? "draining"
+                        : owner == pin.node               ? "owns the slot"
+                                                          : "lent";
+    table.rows.push_back({to_text(pin.key), pin.node, state, slot.value, owner});
+  }
+  table.note = std::to_string(now.pins->size()) + " of at most " + std::to_string(pins_max) + " pins";
   return table;
 }
 

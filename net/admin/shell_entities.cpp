@@ -4,6 +4,7 @@
 
 #include "net/admin/reflect.hpp"
 #include "net/admin/shell.hpp"
+#include "net/admin/shell_cluster.hpp"
 #include "net/admin/shell_format.hpp"
 #include "net/admin/shell_reply.hpp"
 #include "net/admin/shell_top.hpp"
@@ -96,7 +97,7 @@ void shell::info(const shell_words& words, io_loop&, answer reply) {
   if (!key) return reply(failure_reply(usage_of("info")));
   inspection::filter filter;
   filter.key = key;
-  services_.inspect.entities(filter, [key = *key, node = services_.node, reply](std::vector<entity_view> views) {
+  services_.inspect.entities(filter, [this, key = *key, node = services_.node, reply](std::vector<entity_view> views) {
     std::string text;
     json_writer out(text);
     out.begin_object().member("entity", to_text(key)).member("slot", slot_of(key).value).member("node", node);
@@ -110,6 +111,10 @@ void shell::info(const shell_words& words, io_loop&, answer reply) {
       out.member("stays_active", view.stays_active);
       if (view.quarantine_left.count() > 0) out.member("quarantine_left_ms", view.quarantine_left.count());
       if (!view.reason.empty()) out.member("last_crash", view.reason);
+      if (const auto cluster = services_.membership ? services_.membership() : nullptr) {
+        if (view.lent_to.value) out.member("lent_to", name_of(*cluster, view.lent_to));
+        if (view.lent_from.value) out.member("lent_from", name_of(*cluster, view.lent_from));
+      }
     }
     out.end_object();
     reply(value_reply(text));

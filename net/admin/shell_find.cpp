@@ -4,6 +4,7 @@
 
 #include "actors/protocol.hpp"
 #include "net/admin/shell.hpp"
+#include "net/admin/shell_cluster.hpp"
 #include "net/admin/shell_format.hpp"
 #include "net/admin/shell_reply.hpp"
 #include "net/admin/shell_storage.hpp"
@@ -117,8 +118,13 @@ void shell::find_by_id(entity_key key, answer reply) {
   filter.key = key;
   services_.inspect.entities(filter, [this, key, reply](std::vector<entity_view> views) {
     shell_table table{{"ENTITY", "STATE", "SLOT", "NODE"}, {}, {}};
-    if (!views.empty())
-      table.rows.push_back({to_text(key), std::string(name_of(views[0].state)), slot_of(key).value, services_.node});
+    if (!views.empty()) {
+      std::string state(name_of(views[0].state));
+      const auto cluster = services_.membership ? services_.membership() : nullptr;
+      if (cluster && views[0].lent_to.value) state += " to " + name_of(*cluster, views[0].lent_to);
+      if (cluster && views[0].lent_from.value) state += ", lent from " + name_of(*cluster, views[0].lent_from);
+      table.rows.push_back({to_text(key), state, slot_of(key).value, services_.node});
+    }
     reply(table_reply(table));
   });
 }

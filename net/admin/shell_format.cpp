@@ -23,6 +23,8 @@ std::string_view name_of(entity_view::state_t state) {
       return "active";
     case entity_view::state_t::quarantined:
       return "quarantined";
+    case entity_view::state_t::lent:
+      return "lent";
   }
   return "?";
 }

@@ -261,7 +261,9 @@ void shell::run_at_owner(const command& what, const order& given, answer reply) 
   auto question = given;
   question.line = "find " + to_text(*key);
   question.words = {"find", {to_text(*key)}, {}};
-  auto has_it = [](const shell_part& part) { return part.text.find("\"rows\":[[") != std::string::npos; };
+  auto has_it = [](const shell_part& part) {  // and not only lent it to another
+    return part.text.find("\"rows\":[[") != std::string::npos && part.text.find("\"lent to ") == std::string::npos;
+  };
   auto is_found = [has_it](const shell_parts& parts) {
     return !parts.answered.empty() && has_it(parts.answered.back());
   };

@@ -56,6 +56,7 @@ std::vector<shell::command> shell::node_commands() {
   return {
       {"nodes", "nodes", "the cluster's nodes, with what they carry", false, &shell::nodes, scope_t::everywhere,
        &shell::merge_nodes},
+      {"pins", "pins", "entities that belong on a node of their own, wherever their slots are", false, &shell::pins},
       {"slots", "slots [--limit N]", "slots in use: owner, epoch, entities", false, &shell::slots, scope_t::everywhere,
        &shell::merge_slots},
       {"tree", "tree [--limit N]", "the supervision tree; --limit is for the entities of each node", false,
@@ -70,6 +71,12 @@ void shell::nodes(const shell_words&, io_loop&, answer reply) {
   table.rows.push_back({services_.node, services_.is_ready.load() ? "yes" : "no", services_.inspect.figures().entities,
                         services_.sockets.figures().websockets, time_text(up), services_.version});
   reply(table_reply(table));
+}
+
+void shell::pins(const shell_words&, io_loop&, answer reply) {
+  const auto cluster = services_.membership ? services_.membership() : nullptr;
+  if (!cluster) return reply(failure_reply({errc::not_found, "this node is alone: nothing can be pinned"}));
+  reply(table_reply(pins_table(*cluster)));
 }
 
 std::string shell::merge_nodes(const shell_words&, const shell_parts& all) {

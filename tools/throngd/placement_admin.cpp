@@ -8,6 +8,7 @@
 
 #include "cluster/coordinator/placement_preview.hpp"
 #include "storage/model/time.hpp"
+#include "tools/throngd/entity_pins.hpp"
 
 namespace throng {
 
@@ -168,10 +169,10 @@ class live_placement_admin final : public cluster_admin {
   }
 
   result<std::string> pin(const movable& what, std::string_view node) override {
-    const auto* slot = std::get_if<slot_id>(&what);
-    if (!slot) return only_slots(what);
     auto now = look();
     if (!now) return now.failure();
+    const auto* slot = std::get_if<slot_id>(&what);
+    if (!slot) return pin_entity(topology_, **now, std::get<entity_key>(what), node);
     const std::string name(node);
     const auto* member = member_of(**now, name);
     if (!member) return no_member(name);
@@ -188,7 +189,11 @@ class live_placement_admin final : public cluster_admin {
 
   result<std::string> unpin(const movable& what) override {
     const auto* slot = std::get_if<slot_id>(&what);
-    if (!slot) return only_slots(what);
+    if (!slot) {
+      auto now = look();
+      if (!now) return now.failure();
+      return unpin_entity(topology_, **now, std::get<entity_key>(what));
+    }
     auto wished = edit([&](placement_wishes& wishes) -> result<> {
       if (wishes.pins.erase(slot->value) == 0) return error{errc::not_found, to_text(what) + " isn't pinned"};
       return done;
@@ -199,7 +204,11 @@ class live_placement_admin final : public cluster_admin {
 
   result<std::string> migrate(const movable& what, std::string_view node) override {
     const auto* slot = std::get_if<slot_id>(&what);
-    if (!slot) return only_slots(what);
+    if (!slot) {
+      auto now = look();
+      if (!now) return now.failure();
+      return migrate_entity(topology_, **now, std::get<entity_key>(what), node);
+    }
     for (int i = 0; i < tries_max; ++i) {
       auto moved = migrate_once(*slot, std::string(node));
       if (moved || moved.code() != errc::conflict || i + 1 == tries_max || !was_overtaken_) return moved;
@@ -335,10 +344,6 @@ class live_placement_admin final : public cluster_admin {
     return nullptr;
   }
   static error no_member(const std::string& name) { return {errc::not_found, "there is no node " + name}; }
-  static error only_slots(const movable& what) {
-    return {errc::invalid_arguments,
-            "one entity alone can't be moved; it is in " + to_text(movable{slot_of(std::get<entity_key>(what))})};
-  }
 
   static shell_table table_of(const cluster_agent::view& now, const placement_preview& shown, const remembered& plan,
                               bool lists_slots) {
