@@ -326,7 +326,7 @@ TEST_CASE("loans: pins and moves with kills and pauses and cuts and outages at r
 #ifdef __SANITIZE_THREAD__
   constexpr unsigned seeds = 2;
 #else
-  constexpr unsigned seeds = 10;
+  constexpr unsigned seeds = 8;
 #endif
   for (unsigned seed = 1; seed <= seeds; ++seed) {
     CAPTURE(seed);
