@@ -20,10 +20,12 @@ namespace {
 /// still counts as present.
 std::vector<std::string> environment_for(const cluster_paths& paths) {
   std::vector<std::string> all{"THRONGD=" + paths.throngd, "THRONGSH=" + paths.throngsh,
-                               "THRONG_RATE_LIMITS_ENABLED=false", "THRONG_PRESENCE_FLAP_DELAY=2s"};
+                               "THRONGWIRE=" + paths.throngwire, "THRONG_RATE_LIMITS_ENABLED=false",
+                               "THRONG_PRESENCE_FLAP_DELAY=2s"};
   for (char** each = environ; *each; ++each) {
     const std::string_view variable = *each;
-    const bool is_replaced = variable.starts_with("THRONGD=") || variable.starts_with("THRONGSH=");
+    const bool is_replaced =
+        variable.starts_with("THRONGD=") || variable.starts_with("THRONGSH=") || variable.starts_with("THRONGWIRE=");
     // What is meant for tests a node would refuse as unknown settings.
     if (!is_replaced && !variable.starts_with("THRONG_TEST_")) all.emplace_back(variable);
   }
@@ -128,6 +130,7 @@ cluster_paths paths_beside() {
   return {(folder.parent_path() / "tools/cluster").string(),
           (folder / "throngd").string(),
           (folder / "throngsh").string(),
+          (folder / "throngwire").string(),
           {}};
 }
 

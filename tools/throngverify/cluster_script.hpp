@@ -15,6 +15,7 @@ struct cluster_paths {
   std::string script;  // tools/cluster
   std::string throngd;
   std::string throngsh;
+  std::string throngwire;
   std::string data;
 };
 

@@ -61,8 +61,12 @@ class play {
 
  private:
   task<result<>> play_it() {
-    auto found = how_.urls.empty() ? co_await start_cluster() : take_given();
-    if (!found) co_return found.failure();
+    if (how_.urls.empty()) {
+      auto started = co_await start_cluster();
+      if (!started) co_return started.failure();
+    } else {
+      take_given();
+    }
     log_ << "seed " << how_.scene.seed << ": " << how_.scene.people << " people make a workspace" << std::endl;
     auto set = co_await set_the_scene(scene_);
     if (!set) co_return set.failure();
@@ -110,10 +114,9 @@ class play {
         result_.faults.emplace_back(to_text(static_cast<fault_kind>(i)), driver_->counts()[i]);
   }
 
-  result<> take_given() {
+  void take_given() {
     for (const auto& url : how_.urls) scene_.nodes.push_back({url.authority(), url});
     scene_.admin_token = how_.admin_token;
-    return done;
   }
 
   task<result<>> start_cluster() {
