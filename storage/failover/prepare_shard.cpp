@@ -63,6 +63,15 @@ server_address choose_primary(const shard_record& record, const std::map<server_
   return longest->seen.server;
 }
 
+/// While people write: who takes writes is the primary, whatever is remembered. If nobody does, who has most is.
+server_address choose_remembered_primary(const shard_record& last, const std::map<server_address, candidate>& all) {
+  std::vector<server_address> writable;
+  for (const auto& [server, one] : all)
+    if (!one.seen.is_read_only) writable.push_back(server);
+  if (writable.size() > 1) throw step_failed(writable[0] + " and " + writable[1] + " both take writes");
+  return writable.empty() ? choose_primary(last, all) : writable.front();
+}
+
 }  // namespace
 
 result<> prepare_shard(topology_store& topology, const std::string& key, const supervisor_options& how) {
@@ -91,6 +100,33 @@ result<> prepare_shard(topology_store& topology, const std::string& key, const s
     return error{errc::service_unavailable, "shard " + record->name() + ": " + why.what()};
   } catch (const step_failed& why) {
     return error{errc::invalid_arguments, "shard " + record->name() + ": " + why.what()};
+  }
+}
+
+result<> restore_shard(topology_store& topology, const shard_record& last, const supervisor_options& how) {
+  // A reshard erases records too; only a topology that was emptied doesn't know who serves either.
+  const auto serving = topology.get(serving_key(last.keyspace));
+  if (!serving) return serving.failure();
+  if (*serving) return done;
+  try {
+    std::map<server_address, candidate> all;
+    for (const auto& server : last.servers) all.emplace(server, examine(server, how));
+    auto next = last;
+    next.primary = choose_remembered_primary(last, all);
+    ++next.term;
+    // Who is in sync may have changed behind our back; the primary alone has everything for sure.
+    next.in_sync = {next.primary};
+    next.reason = how.name + ": the topology had forgotten the shard";
+    const auto version = topology.put(shard_key(last.keyspace, last.range), to_json(next), 0);
+    if (!version && version.code() != errc::conflict) return version.failure();
+    if (version)
+      log::warn("shard {} was gone from the topology, and is there again: {} is its primary, in term {}", last.name(),
+                next.primary, next.term);
+    return done;  // else another node was faster
+  } catch (const mysql::failure& why) {
+    return error{errc::service_unavailable, "shard " + last.name() + ": " + why.what()};
+  } catch (const step_failed& why) {
+    return error{errc::invalid_arguments, "shard " + last.name() + ": " + why.what()};
   }
 }
 

@@ -109,7 +109,11 @@ class supervisor final : public shard_supervisor {
 
   void take_record(const std::vector<topology_entry>& entries) {
     const auto ours = std::ranges::find(entries, key_, &topology_entry::key);  // a watch is for a prefix
-    if (ours == entries.end()) return;
+    if (ours == entries.end()) {
+      std::lock_guard lock(mutex_);
+      is_forgotten_ = record_.has_value();
+      return;
+    }
     auto record = parse_shard_record(*ours);
     if (!record) {
       log::error("supervisor can't read a record: {}", record.failure().detail);
@@ -117,7 +121,10 @@ class supervisor final : public shard_supervisor {
     }
     {
       std::lock_guard lock(mutex_);
-      if (record_ && record->version <= record_->version) return;
+      // A topology that was emptied begins its versions anew.
+      const auto age = [](const shard_record& each) { return std::pair(each.term, each.version); };
+      if (record_ && !is_forgotten_ && age(*record) <= age(*record_)) return;
+      is_forgotten_ = false;
       record_ = std::move(record).value();
       has_news_ = true;
     }
@@ -142,6 +149,7 @@ class supervisor final : public shard_supervisor {
       }
       if (stop.stop_requested()) break;
       seek_leadership();
+      restore_if_forgotten();
       if (auto record = current_record()) look(*record);
     }
     probes_.clear();
@@ -172,6 +180,19 @@ class supervisor final : public shard_supervisor {
     leadership_ = std::move(held).value();
     is_leading_ = true;
     log::info("supervisor of {} leads", key_);
+  }
+
+  void restore_if_forgotten() {
+    std::optional<shard_record> last;
+    {
+      std::lock_guard lock(mutex_);
+      if (is_forgotten_) last = record_;
+    }
+    const auto now = clock::now();
+    if (!last || !is_leading_ || now < next_restore_) return;
+    next_restore_ = now + how_.retry_at_most;
+    const auto restored = restore_shard(topology_, *last, how_);
+    set_trouble(restored ? "" : "the topology has forgotten the shard: " + restored.failure().detail);
   }
 
   void watch_servers(const shard_record& record) {
@@ -272,7 +293,8 @@ class supervisor final : public shard_supervisor {
     acted_ = clock::now();
     {
       std::lock_guard lock(mutex_);
-      if (!record_ || round.record().version > record_->version) record_ = round.record();
+      if (!record_ || round.record().version > record_->version || round.record().term > record_->term)
+        record_ = round.record();
       ++status_.figures.rounds;
     }
     for (auto& [server, probe] : probes_) probe->look_now();
@@ -377,7 +399,7 @@ class supervisor final : public shard_supervisor {
   std::optional<shard_notes> notes_;
   topology_version notes_of_ = 0, last_version_ = 0;
   silences silent_;
-  steady_time acted_{}, not_before_{}, next_bid_{};
+  steady_time acted_{}, not_before_{}, next_bid_{}, next_restore_{};
   bool is_leading_ = false;
   std::unique_ptr<topology_store::handle> leadership_;
   std::atomic<bool> has_lost_{false};
@@ -388,6 +410,7 @@ class supervisor final : public shard_supervisor {
   std::condition_variable_any woken_;
   mutable std::condition_variable looked_;
   bool has_news_ = false;
+  bool is_forgotten_ = false;  // the topology has no record any more
   std::optional<shard_record> record_;
   shard_status status_;
   std::unique_ptr<command> wanted_;

@@ -56,4 +56,9 @@ class shard_supervisor {
 /// invalid_arguments, in a sentence that names the server; service_unavailable.
 result<> prepare_shard(topology_store& topology, const std::string& key, const supervisor_options& how);
 
+/// Writes the record of a shard that the topology has forgotten (it was restarted, empty), from what is remembered and
+/// what all of its servers say: they must all answer. Its replicas join again when they have caught up. Does nothing if
+/// there is a record, or while the topology says who serves: then it was erased on purpose. Errors: as above.
+result<> restore_shard(topology_store& topology, const shard_record& last, const supervisor_options& how);
+
 }  // namespace throng::failover

@@ -86,4 +86,18 @@ result<> register_shards(topology_store& topology, std::string_view keyspace, co
   return put_first(topology, serving_key(keyspace), serving_to_json(ranges));
 }
 
+result<> restore_serving(topology_store& topology, std::string_view keyspace, const shard_map& last) {
+  const auto serving = topology.get(serving_key(keyspace));
+  if (!serving) return serving.failure();
+  if (*serving) return done;
+  std::vector<key_range> ranges;
+  for (const auto& shard : last.serving()) {
+    const auto record = topology.get(shard_key(keyspace, shard.range));
+    if (!record) return record.failure();
+    if (!*record) return done;  // its supervisor comes first
+    ranges.push_back(shard.range);
+  }
+  return put_first(topology, serving_key(keyspace), serving_to_json(ranges));
+}
+
 }  // namespace throng

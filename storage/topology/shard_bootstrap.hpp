@@ -19,4 +19,8 @@ result<std::vector<shard_record>> parse_bootstrap(std::string_view text, std::st
 /// each entry is written by the first of them, the serving one last, so whoever sees that sees all.
 result<> register_shards(topology_store& topology, std::string_view keyspace, const std::vector<shard_record>& shards);
 
+/// Writes again that the shards of this map serve, if the topology has forgotten it (it was restarted, empty) and has
+/// their records again. Does nothing otherwise. Errors: those of the topology.
+result<> restore_serving(topology_store& topology, std::string_view keyspace, const shard_map& last);
+
 }  // namespace throng

@@ -2,6 +2,7 @@
 #include "storage/topology/shard_directory.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -136,11 +137,13 @@ class watching_directory final : public shard_directory {
     return map_.wait_for_change(seen, at_most);
   }
   std::unique_ptr<topology_store::handle> listen(listener changed) override { return map_.listen(std::move(changed)); }
+  bool is_forgotten() const override { return is_forgotten_; }
 
  private:
   /// Under mutex_, so that maps are published in the order of what the watches said.
   void update() {
     if (!serving_ || !shards_) return;
+    is_forgotten_ = serving_->key.empty();
     auto map = serving_->key.empty()
                    ? result<shard_map>(error{errc::not_found, serving_key(keyspace_) + " is gone"})
                    : assemble(keyspace_, *serving_, *shards_, [this](const std::string& what) { complain(what); });
@@ -165,6 +168,7 @@ class watching_directory final : public shard_directory {
   std::optional<topology_entry> serving_;  // without a key: it is gone
   std::optional<std::vector<topology_entry>> shards_;
   std::string last_complaint_;
+  std::atomic<bool> is_forgotten_{false};
   std::unique_ptr<topology_store::handle> serving_watch_, shards_watch_;  // end first
 };
 

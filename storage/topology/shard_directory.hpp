@@ -22,6 +22,8 @@ class shard_directory {
   virtual map_ptr current() const = 0;  // never null
   /// Blocks until current() isn't `seen` any more, or until `at_most` has passed; the then current one.
   virtual map_ptr wait_for_change(const map_ptr& seen, std::chrono::milliseconds at_most) const = 0;
+  /// The topology doesn't say any more who serves: it was restarted, empty. The last map stays.
+  virtual bool is_forgotten() const { return false; }
   /// Called with each new map, in order, on the watch's thread; must not block, and must not end its own handle. Ends
   /// with the handle, which may outlive the directory.
   virtual std::unique_ptr<topology_store::handle> listen(listener changed) = 0;

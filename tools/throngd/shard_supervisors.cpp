@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/log.hpp"
+#include "storage/topology/shard_bootstrap.hpp"
 
 namespace throng {
 
@@ -52,6 +53,8 @@ void shard_supervisors::follow(const std::stop_token& stopped) {
   auto map = shards_.current();
   while (!stopped.stop_requested()) {
     map = shards_.wait_for_change(map, look_again);
+    if (shards_.is_forgotten())
+      (void)restore_serving(topology_, map->serving().front().keyspace, *map);  // tried again with the next look
     std::set<key_range> known;
     for (const auto* some : {&map->serving(), &map->others()})
       for (const auto& shard : *some) {

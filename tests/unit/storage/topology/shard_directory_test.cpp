@@ -72,6 +72,32 @@ TEST_CASE("shard directory: what is registered wins over every configuration") {
   CHECK(topology.list("shards/").value().size() == 2);
 }
 
+TEST_CASE("shard directory: a topology that was emptied hears who serves once it has all records again") {
+  memory_topology topology;
+  const auto directory = open(topology);
+  const auto last = directory->current();
+  CHECK_FALSE(directory->is_forgotten());
+  for (const std::string prefix : {"serving/", "shards/"}) {
+    const auto entries = topology.list(prefix).value();
+    for (const auto& entry : entries) REQUIRE(topology.erase(entry.key, entry.version));
+  }
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (!directory->is_forgotten() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  REQUIRE(directory->is_forgotten());
+  CHECK(directory->current() == last);
+
+  REQUIRE(restore_serving(topology, "throng", *last));
+  CHECK_FALSE(topology.get("serving/throng").value());
+  for (const auto& shard : last->serving()) {
+    CHECK_FALSE(topology.get("serving/throng").value());
+    REQUIRE(topology.put(shard_key("throng", shard.range), to_json(shard), 0));
+    REQUIRE(restore_serving(topology, "throng", *last));
+  }
+  CHECK(names(read_shard_map(topology, "throng").value().serving()) == std::vector<std::string>{"-80", "80-"});
+  while (directory->is_forgotten() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  CHECK_FALSE(directory->is_forgotten());
+}
+
 TEST_CASE("shard directory: a bootstrap that can't be is refused with what is wrong, and registers nothing") {
   memory_topology topology;
   const std::string key = "storage.mysql.shards: ";
