@@ -37,6 +37,8 @@ class catch_up {
   /// Everything up to here has come out.
   stream_position after() const { return after_; }
   bool is_settled() const { return is_settled_; }
+  /// Behind a gap of unknown end: there is nothing to ask for, the next event tells.
+  bool is_adrift() const { return is_adrift_; }
 
   /// A live event of the stream. Appends to `out` what is due: nothing before it has settled. Missing events are
   /// noticed

@@ -282,7 +282,7 @@ void loop_fan_out::catch_up_after_renewal(std::uint32_t index, steady_time now) 
     std::vector<slot> followers;
     for (auto& each : streams_[index].more->followers) {
       each.asks_again = each.is_asking;
-      if (each.is_begun) followers.push_back(each.at);
+      if (each.is_begun && !each.cursor.is_adrift()) followers.push_back(each.at);
     }
     for (const auto at : followers)
       if (is_open(index, key) && find_follower(index, at)) ask_for(index, at, now);
@@ -473,7 +473,9 @@ void loop_fan_out::send_to(slot at, std::uint32_t index, std::span<const arrival
     if (!readers_[at].reader || !is_open(index, key)) return;
     if (has_departed(streams_[index], at, event)) {
       send();
+      auto* reader = readers_[at].reader;
       remove_and_tell(at, index, now);
+      reader->on_departed_in_replay(key);
       return;
     }
     if (event.frame && event.source->skip_connection != readers_[at].id) {

@@ -41,6 +41,8 @@ class stream_reader {
   virtual void on_presence(const publication& published, const shared_frame& single) = 0;
   /// It isn't subscribed to the stream any more: the person has left, or may not read it.
   virtual void on_removed(entity_key stream) = 0;
+  /// It was removed at a departure that it had missed. It may be older than the membership of now.
+  virtual void on_departed_in_replay(entity_key stream) = 0;
   /// A presence bucket that it reads is to be told of its people anew.
   virtual void on_census(entity_key bucket) = 0;
 };

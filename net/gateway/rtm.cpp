@@ -392,6 +392,12 @@ void rtm_connection::on_gap(entity_key stream) {
   if (stream == key_of(user_) && phase_ == phase::open) start_listing();
 }
 
+// The client's position may be from an earlier membership: if she has joined again since, the channel is on her list,
+// and begins anew behind a gap.
+void rtm_connection::on_departed_in_replay(entity_key) {
+  if (phase_ == phase::open) start_listing();
+}
+
 void rtm_connection::on_own_event(const publication& published) {
   const auto* event = dynamic_cast<const Event*>(published.event.get());
   if (!event || phase_ == phase::closing || phase_ == phase::attaching) return;

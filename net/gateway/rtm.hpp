@@ -95,6 +95,7 @@ class rtm_connection final : public websocket_handler, public stream_reader {
   void on_own_event(const publication& published) override;
   void on_presence(const publication& published, const shared_frame& single) override;
   void on_removed(entity_key) override {}
+  void on_departed_in_replay(entity_key stream) override;
   void on_census(entity_key bucket) override;
 
   /// Says where to go, and goodbye, and closes: the node is going away. `turn`: which of the others it is sent to.

@@ -101,6 +101,27 @@ describe('resume', () => {
     await second.close();
   });
 
+  it('a position from before it left and joined again is a gap at the least, and later messages come', async () => {
+    const { id: channel } = await createChannel(alice, 'twice-a-member', [bob]);
+    const first = await Socket.connect(bob);
+    await alice.web.chat.postMessage({ channel, text: 'the first time' });
+    await first.expect({ type: 'message', text: 'the first time' });
+    const seen = first.frames.length;
+    await bob.web.conversations.leave({ channel });
+    await first.expect({ type: 'channel_left', channel });
+    await alice.web.chat.postMessage({ channel, text: 'without him' });
+    await bob.web.conversations.join({ channel });
+    await first.expect({ type: 'channel_joined' });
+    first.cut();
+    await first.closed;
+    // Of the channel it knows a position of the first membership, of its own stream the newest.
+    const frames = first.frames.filter((frame, i) => i < seen || frame.stream === bob.id);
+    const second = await Socket.connect(bob, resumeWith(first.boot.session, frames));
+    await second.expect({ type: 'gap', stream: channel });
+    await fence(second, channel);
+    await second.close();
+  });
+
   it('the official RTM package resumes by its start options', async () => {
     const { id: channel } = await createChannel(alice, 'by-sdk', [bob]);
     const first = await Listener.connect(server, bob);

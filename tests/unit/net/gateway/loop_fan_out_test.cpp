@@ -38,6 +38,7 @@ struct reader final : stream_reader {
     for (const auto user : change.users()) seen += (change.is_active() ? "+" : "-") + std::to_string(user);
   }
   void on_removed(entity_key stream) override { removed.push_back(stream); }
+  void on_departed_in_replay(entity_key stream) override { departed.push_back(stream); }
   void on_census(entity_key) override { ++censuses; }
 
   std::string told;
@@ -46,6 +47,7 @@ struct reader final : stream_reader {
   std::vector<entity_key> ready;
   std::vector<entity_key> gaps;
   std::vector<entity_key> removed;
+  std::vector<entity_key> departed;
   int presence = 0;
   int censuses = 0;
   std::string seen;  // "+7-8": 7 is active, 8 is away
@@ -245,6 +247,36 @@ TEST_CASE("loop_fan_out: nor does one that somebody who comes back is told only 
   f.turn({event(room, 10), event(room, 11, {.body = left(1)}), event(room, 12)});
   CHECK(a.told == "6;7;8;9;10;");
   CHECK(b.told == "5;6;7;8;9;10;11;12;");
+}
+
+TEST_CASE("loop_fan_out: who is removed at a departure that is replayed to her hears that it may be an old one") {
+  fixture f;
+  reader a, b;
+  const auto at = f.add(a, 1);
+  f.fan.subscribe_after(at, room, team, {1, 5}, true);
+  REQUIRE(f.source.questions.size() == 1);
+  const std::vector<arrival> page{event(room, 6), event(room, 7, {.body = left(1)}), event(room, 8)};
+  f.fan.on_page(f.source.questions[0].token, 1, 8, page, now);
+  CHECK(a.told == "6;");
+  CHECK(a.removed == std::vector<entity_key>{room});
+  CHECK(a.departed == std::vector<entity_key>{room});
+  f.fan.subscribe(f.add(b, 1), room, team);
+  f.turn({event(room, 9, {.body = left(1)})});
+  CHECK(b.removed == std::vector<entity_key>{room});
+  CHECK(b.departed.empty());
+}
+
+TEST_CASE(
+    "loop_fan_out: who was told of a gap of unknown end isn't told all from the beginning when the owner changes") {
+  fixture f;
+  reader a;
+  const auto at = f.add(a, 1);
+  f.fan.subscribe_since(at, room, team, 0, true);
+  CHECK(a.told == "gap0;");
+  f.turn({}, {room});
+  CHECK(f.source.questions.empty());
+  f.turn({event(room, 31)});
+  CHECK(a.told == "gap0;gap30;31;");
 }
 
 TEST_CASE("loop_fan_out: what was published before a subscription in the same turn isn't told") {
