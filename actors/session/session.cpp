@@ -28,8 +28,9 @@ session::session(entity_context& self, const session_options& options)
 
 const protocol<session>& session::handlers() {
   static const protocol<session> table{
-      on(&session::open),     on(&session::attach),         on(&session::detach), on(&session::part),
-      on(&session::announce), on(&session::watch_presence), on(&session::active), on(&session::end),
+      on(&session::open),   on(&session::attach),   on(&session::detach),
+      on(&session::part),   on(&session::announce), on(&session::watch_presence),
+      on(&session::active), on(&session::set_away), on(&session::end),
   };
   return table;
 }
@@ -275,6 +276,11 @@ result<Nothing> session::active(const ActiveNotice&, const envelope&) {
     report(true);
     schedule();
   }
+  return Nothing{};
+}
+
+result<Nothing> session::set_away(const SetAwayNotice& notice, const envelope&) {
+  is_manually_away_ = notice.is_away();
   return Nothing{};
 }
 

@@ -60,6 +60,7 @@ class session final : public entity {
   task<result<Nothing>> announce(const AnnounceRequest& request, const envelope& from);
   result<Nothing> watch_presence(const WatchPresenceRequest& request, const envelope& from);
   result<Nothing> active(const ActiveNotice& notice, const envelope& from);
+  result<Nothing> set_away(const SetAwayNotice& notice, const envelope& from);
   result<Nothing> end(const EndSessionRequest& request, const envelope& from);
 
  private:

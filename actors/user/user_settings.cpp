@@ -84,6 +84,7 @@ task<result<Nothing>> user::set_manual_presence(const SetManualPresenceRequest& 
   SetAwayNotice notice;
   notice.set_user(id().value);
   notice.set_is_away(data_.is_manually_away());
+  for (const auto& [session, live] : sessions_) self().tell(key_of(session), share(notice));
   auto told = co_await self().ask(key_of(presence_bucket_of(id())), std::move(notice), options_.ask_timeout);
   if (!told) co_return told.failure();
   co_return Nothing{};

@@ -382,6 +382,23 @@ TEST_CASE("node death: a bucket that died with its node hears of those who are t
   }
 }
 
+TEST_CASE("node death: who is away by hand since she connected stays away when her bucket dies") {
+  town t;
+  const auto bob = t.add_seen_on(2);
+  const auto phone = t.id_on<session_id>(3, 50);
+  const auto attached = t.connect(1, bob, phone, 100);
+  SetManualPresenceRequest away;
+  away.set_is_away(true);
+  t.must(1, key_of(bob), std::move(away));
+  REQUIRE_FALSE(t.presence_of(3, bob).is_active());
+  t.kill_and_replace(2);
+  REQUIRE(t.ask(1, key_of(phone), t.announcing(1, attached, 100)));
+  const auto state = t.presence_of(3, bob);
+  CHECK(state.is_online());
+  CHECK(state.is_manually_away());
+  CHECK_FALSE(state.is_active());
+}
+
 TEST_CASE("node death: a bucket and a gateway that die together leave no ghost") {
   town t;
   const auto bob = t.add_seen_on(2);
