@@ -15,6 +15,7 @@
 #include "net/admin/cluster_admin.hpp"
 #include "net/admin/storage_admin.hpp"
 #include "net/api/api_server.hpp"
+#include "net/gateway/delivery_log.hpp"
 #include "net/transport/server.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/reader_pool.hpp"
@@ -64,6 +65,7 @@ struct admin_services {
   std::chrono::milliseconds answer_patience{1'000};  // that another node's part of an answer may take
   std::function<bool()> is_topology_away{};
   std::function<node::placement()> placed{};  // as node::placed()
+  delivery_log* deliveries = nullptr;         // what `why` looks at
   std::string configuration{};                // as print_configuration() has it
   steady_time started{};
   std::atomic<bool> is_ready{false};  // false while it starts or drains

@@ -28,7 +28,7 @@ const std::vector<shell::command>& shell::commands() {
   static const std::vector<command> all = [] {
     std::vector<command> made;
     for (auto* family : {general_commands, node_commands, trouble_commands, entity_commands, client_commands,
-                         trace_commands, storage_commands, placement_commands})
+                         trace_commands, why_commands, storage_commands, placement_commands})
       std::ranges::move(family(), std::back_inserter(made));
     return made;
   }();

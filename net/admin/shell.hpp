@@ -120,6 +120,11 @@ class shell {
   void wait_for_trace(std::size_t count, steady_time until, io_loop& where, answer reply);
   std::string merge_traces(const shell_words& words, const shell_parts& parts);
 
+  // net/admin/shell_why_command.cpp
+  static std::vector<command> why_commands();
+  void why(const shell_words& words, io_loop& where, answer reply);
+  std::string merge_why(const shell_words& words, const shell_parts& parts);
+
   // net/admin/shell_diagnose.cpp
   static std::vector<command> trouble_commands();
   void with_shards(std::function<void(std::vector<shard_view>)> use);

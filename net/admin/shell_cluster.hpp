@@ -14,9 +14,9 @@ namespace throng {
 shell_table nodes_table(const cluster_agent::view& now, const std::vector<links::view>& links);
 /// The pins of entities, and whether each counts.
 shell_table pins_table(const cluster_agent::view& now);
-/// The name of the slot's owner.
 /// A member's name; "nobody", or the number of one that is gone.
 std::string name_of(const cluster_agent::view& now, node_index node);
+/// The name of the slot's owner.
 std::string owner_of(const cluster_agent::view& now, slot_id slot);
 /// "4096 slots: n1 1366, n2 1365, n3 1365; table 1767225600021"
 std::string slots_summary(const cluster_agent::view& now);

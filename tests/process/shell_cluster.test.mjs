@@ -103,6 +103,34 @@ describe('the shell over three nodes', () => {
     assert.equal((await shell(n1, 'state channel:C7777777', { mayFail: true })).error, 'not_found');
   });
 
+  it('why tells where a message was, hop by hop, over all nodes', async () => {
+    for (const channel of channels) {
+      const { ts } = await post(channel, 'where have you been?');
+      const owner = await ownerOf(channel);
+      let rows = [];
+      await eventually('all three gateways to have passed it on', async () => {
+        rows = await table(n2, `why ${ts} ${channel}`);
+        return column(rows.filter((row) => row.STEP === 'written'), 'NODE').length === 3;
+      }, 10_000);
+      const steps = (name) => rows.filter((row) => row.STEP === name);
+      assert.equal(steps('asked').length, 1);
+      assert.equal(steps('asked')[0].NODE, 'n1', 'where Alice posts');
+      assert.equal(steps('arrived').length, owner === 'n1' ? 0 : 1);
+      for (const step of ['delivered', 'begun', 'committed', 'published', 'stored'])
+        assert.deepEqual(column(steps(step), 'NODE'), [owner], step);
+      assert.equal(steps('answered')[0].NODE, 'n1');
+      assert.match(steps('published')[0].WHAT, /^to 3 nodes$/);
+      assert.match(steps('stored')[0].WHAT, new RegExp(`^as seq \\d+ of channel:${channel}, by ${alice.id}`));
+      // Nodes of one machine have one clock.
+      const times = ['asked', 'delivered', 'begun', 'committed', 'published', 'encoded', 'written'].map((step) => Number(steps(step)[0].TIME));
+      assert.deepEqual(times, [...times].sort((a, b) => a - b));
+    }
+    const unknown = await shell(n1, 'why 1700000000.000001', { mayFail: true });
+    assert.equal(unknown.error, 'not_found');
+    assert.match((await table(n3, `why 1700000000.000001 ${channels[0]}`))[0].WHAT, /has no such message$/);
+    assert.equal((await shell(n1, 'why soon', { mayFail: true })).error, 'invalid_arguments');
+  });
+
   it('top shows what is busy, and trace what goes where, over all nodes', async () => {
     let isOver = false;
     const busy = (async () => { while (!isOver) for (const channel of channels) await post(channel); })();

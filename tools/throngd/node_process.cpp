@@ -231,6 +231,7 @@ class live_process final : public node_process {
     };
     audit_ = std::make_unique<audit_log>(settings_.data_path("audit.jsonl"));
     admin_->audit = audit_.get();
+    admin_->deliveries = &gateway_->deliveries();
     admin_->viewer_token = viewer_token_;
     admin_->answer_patience = settings_.admin.answer_patience;
     admin_->configuration = print_configuration(settings_);
