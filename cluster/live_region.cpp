@@ -164,6 +164,11 @@ std::optional<error> live_region::take_route(slot_id slot, slot_item& item, bool
       item.table_version = table_version_.load(std::memory_order_acquire);
       ++item.hops;
       why = post(to, item);
+      if (why && route.load() != to.value) {  // its node has died meanwhile: the gates know what is to become of it
+        --item.hops;
+        why = std::nullopt;
+        was_taken = false;
+      }
     }
   }
   users.fetch_sub(1);

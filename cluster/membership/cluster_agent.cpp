@@ -247,11 +247,20 @@ void cluster_agent::follow() {
     told_pins_ = std::move(pins);
   }
   if (members == told_members_ && version == told_version_) return;
+  auto set_peers = [&](std::vector<node_identity> all) {
+    std::erase_if(all, [&](const auto& each) { return each.node == with_.self.node; });
+    with_.between.set_peers(std::move(all));
+  };
   auto tell = [&](const std::vector<node_identity>& all) {
-    auto others = all;
-    std::erase_if(others, [&](const auto& each) { return each.node == with_.self.node; });
-    with_.between.set_peers(std::move(others));
+    // Who comes has a link before anything is sent there, and who goes has one until nothing is any more.
+    auto both = all;
+    for (const auto& before : told_members_)
+      if (std::ranges::none_of(all, [&](const auto& each) { return each.node == before.node; })) both.push_back(before);
+    set_peers(both);
     if (version > 0) with_.here.apply(*picture_.table(), all);
+    if (both.size() == all.size()) return;
+    set_peers(all);
+    if (version > 0) with_.here.apply(*picture_.table(), all);  // what was lost with it is sent again
   };
   // A number that has another incarnation now: the one before is gone, with all that was on its way to it.
   auto lasting = members;
