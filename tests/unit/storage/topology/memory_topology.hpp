@@ -55,6 +55,14 @@ class memory_topology final : public topology_store {
     return errc::service_unavailable;
   }
 
+  /// As a server that was started again on an empty disk.
+  void forget() {
+    std::lock_guard lock(mutex_);
+    entries_.clear();
+    last_version_ = 0;
+    for (const auto& [_, changed] : watches_) changed({});
+  }
+
   bool is_away = false;
 
  private:
