@@ -82,7 +82,8 @@ class live_region::answer_desk {
 };
 
 live_region::live_region(node_services& services, slot_set& slots, guest_set& guests, links* between,
-                         fence_raiser raise, std::function<void(const node_identity&, bool)> on_link_state)
+                         fence_raiser raise, std::function<void(const node_identity&, bool)> on_link_state,
+                         std::function<void(const node_identity&)> on_peer_gone)
     : services_(services),
       slots_(slots),
       guests_(guests),
@@ -98,7 +99,8 @@ live_region::live_region(node_services& services, slot_set& slots, guest_set& gu
          peers_->link_changed(peer, is_up);
          if (told) told(peer, is_up);
        },
-       [this](const node_identity& peer, const std::vector<std::string>& parcels) { on_lost(peer, parcels); }});
+       [this](const node_identity& peer, const std::vector<std::string>& parcels) { on_lost(peer, parcels); },
+       std::move(on_peer_gone)});
 }
 
 live_region::~live_region() {

@@ -33,7 +33,8 @@ class live_region final : public region, public entity_door, public loan_door {
  public:
   /// `between` is null for a node that is alone.
   live_region(node_services& services, slot_set& slots, guest_set& guests, links* between, fence_raiser raise,
-              std::function<void(const node_identity&, bool)> on_link_state);
+              std::function<void(const node_identity&, bool)> on_link_state,
+              std::function<void(const node_identity&)> on_peer_gone);
   ~live_region() override;
 
   /// The table of a node that is alone: it owns every slot, and the fences are raised.

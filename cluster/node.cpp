@@ -86,7 +86,8 @@ class live_node final : public node, private inspection {
         system_(std::in_place, config_),
         slots_(*system_, services_),
         guests_(*system_, services_),
-        region_(services_, slots_, guests_, with.between, std::move(with.raise_fences), std::move(with.on_link_state)),
+        region_(services_, slots_, guests_, with.between, std::move(with.raise_fences), std::move(with.on_link_state),
+                std::move(with.on_peer_gone)),
         is_simulated_(with.is_simulated) {
     caf::logger::set_current_actor_system(nullptr);  // as borrowed_logger: another thread may stop the node
     services_.asks->begin_at(static_cast<std::uint64_t>(with.clock.wall().time_since_epoch().count()));

@@ -36,7 +36,8 @@ class node {
     /// For a node among others: the links to them, which outlive it, and how fences are raised.
     links* between = nullptr;
     fence_raiser raise_fences{};
-    std::function<void(const node_identity& peer, bool is_up)> on_link_state{};  // as links::events has it
+    std::function<void(const node_identity& peer, bool is_up)> on_link_state{};  // these two as links::events has them
+    std::function<void(const node_identity& peer)> on_peer_gone{};
     /// Which requests may be sent again to the next owner when the node that they were sent to has died.
     std::function<bool(const google::protobuf::Message& request)> may_repeat{};
     std::function<void(std::string why)> on_broken{};                            // as node_services::give_up has it

@@ -63,6 +63,7 @@ struct wire {
   tcp::socket socket;
   asio::steady_timer deadline;
   bool is_done = false, is_late = false;
+  bool spoke = false;  // it has said something
 };
 using wire_ptr = std::shared_ptr<wire>;
 
@@ -115,6 +116,7 @@ asio::awaitable<bool> read_exactly(wire& from, std::string& bytes) {
 asio::awaitable<std::optional<std::string>> read_greeting(wire& from) {
   std::string head(greeting_head_bytes, '\0');
   const bool has_head = co_await read_exactly(from, head);
+  from.spoke = has_head;
   const auto size = has_head ? greeting_body_bytes(head) : std::nullopt;
   if (!size) co_return std::nullopt;
   std::string body(*size, '\0');
@@ -157,6 +159,10 @@ class tls_gate::impl {
 
   void dial(const std::string& address, const link_greeting& greeting, std::function<void(result<peer_socket>)> tell) {
     asio::post(io_, [=, this]() mutable { spawn(dial_one(address, greeting, std::move(tell))); });
+  }
+
+  void look(const std::string& address, std::function<void(result<>)> tell) {
+    asio::post(io_, [=, this]() mutable { spawn(look_once(address, std::move(tell))); });
   }
 
   void stop() {
@@ -214,25 +220,37 @@ class tls_gate::impl {
   }
 
   asio::awaitable<void> receive(wire_ptr line) {
+    error_code ignored;
+    const auto from = line->socket.remote_endpoint(ignored);
     prepare_socket(line->socket);
     line->close_after(options_.handshake_deadline, line);
-    bool is_sound = true;
+    std::string trouble;
     if (identity_) {
       line->tls = identity_->begin(line->socket.native_handle(), false);
-      is_sound = line->tls && co_await shake_hands(*line);
+      const bool is_trusted = line->tls && co_await shake_hands(*line);
+      if (!is_trusted) trouble = line->tls.trouble().empty() ? "it went" : "TLS: " + line->tls.trouble();
+      line->spoke = !line->tls.trouble().empty();
     }
-    std::optional<std::string> body;
-    if (is_sound) body = co_await read_greeting(*line);
-    const auto greeting = body ? decode_greeting(*body) : std::nullopt;
-    is_sound = greeting.has_value();
+    std::optional<link_greeting> greeting;
+    if (trouble.empty()) {
+      const auto body = co_await read_greeting(*line);
+      greeting = body ? decode_greeting(*body) : std::nullopt;
+      if (!greeting) trouble = "it doesn't greet as a node does";
+    }
     std::string why;
-    if (is_sound) {
+    if (greeting) {
       why = events_.judge(*greeting);
-      is_sound = co_await write_all(*line, encode_reply(why));
+      const bool was_said = co_await write_all(*line, encode_reply(why));
+      if (!was_said) trouble = "it went";
     }
     finish(line);
-    if (!is_sound) {
+    if (!trouble.empty()) {
       ++failed_;
+      // Who connects and goes again has only looked whether somebody is here.
+      if (line->is_late)
+        complain(from, "its handshake wasn't done in time");
+      else if (line->spoke)
+        complain(from, trouble);
     } else if (!why.empty()) {
       ++refused_;
     } else if (auto ready = hand_over(line)) {
@@ -243,59 +261,91 @@ class tls_gate::impl {
     line->close();
   }
 
+  /// At most once a second: strangers don't fill the log.
+  void complain(const tcp::endpoint& from, const std::string& why) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_complaint_) {
+      ++complaints_left_out_;
+      return;
+    }
+    next_complaint_ = now + std::chrono::seconds(1);
+    const auto others = std::exchange(complaints_left_out_, 0);
+    log::warn("the links' gate sends {}:{} away: {}{}", from.address().to_string(), from.port(), why,
+              others > 0 ? " (and " + std::to_string(others) + " others since the last such line)" : "");
+  }
+
   asio::awaitable<void> dial_one(std::string address, link_greeting greeting,
                                  std::function<void(result<peer_socket>)> tell) {
     auto line = std::make_shared<wire>(io_);
     line->close_after(options_.handshake_deadline, line);
-    std::string trouble = co_await connect(*line, address);
+    auto reached = co_await connect(*line, address);
+    if (reached && identity_) reached = co_await trust(*line);
     std::optional<std::string> why_not;
-    if (trouble.empty()) {
+    if (reached) {
       const bool was_said = co_await write_all(*line, encode(greeting));
       if (was_said) why_not = co_await read_greeting(*line);
-      if (!why_not) trouble = "it ended the connection";
+      if (!why_not && line->tls.trouble().empty())
+        reached = error{errc::service_unavailable, "it ended the connection"};
+      else if (!why_not)
+        reached = error{errc::no_permission, "TLS: " + line->tls.trouble()};
     }
     finish(line);
-    if (line->is_late) trouble = "no answer in time";
-    if (trouble.empty() && why_not->empty()) {
+    if (line->is_late) reached = error{errc::service_unavailable, "no answer in time"};
+    if (reached && why_not->empty()) {
       if (auto ready = hand_over(line)) {
         tell(std::move(ready));
         co_return;
       }
-      trouble = "no descriptors are left";
+      reached = error{errc::service_unavailable, "no descriptors are left"};
     }
     line->close();
-    tell(trouble.empty() ? error{errc::no_permission, *why_not} : error{errc::service_unavailable, trouble});
+    tell(reached ? error{errc::no_permission, *why_not} : reached.failure());
   }
 
-  /// What went wrong; empty: nothing.
-  asio::awaitable<std::string> connect(wire& line, const std::string& address) {
+  asio::awaitable<void> look_once(std::string address, std::function<void(result<>)> tell) {
+    auto line = std::make_shared<wire>(io_);
+    line->close_after(options_.handshake_deadline, line);
+    auto reached = co_await connect(*line, address);
+    finish(line);
+    line->close();
+    tell(std::move(reached));
+  }
+
+  asio::awaitable<result<>> connect(wire& line, const std::string& address) {
+    auto fail = [](std::string why) { return error{errc::service_unavailable, std::move(why)}; };
     const auto parts = split(address);
-    if (!parts) co_return "it is no address: " + address;
+    if (!parts) co_return fail("it is no address: " + address);
     error_code failed;
     tcp::endpoint endpoint(asio::ip::make_address(parts->first, failed), parts->second);
     if (failed) {  // a name
       tcp::resolver resolver(io_);
       const auto found = co_await resolver.async_resolve(parts->first, std::to_string(parts->second), into(failed));
-      if (failed || found.empty()) co_return "its name can't be resolved";
+      if (failed || found.empty()) co_return fail("its name can't be resolved");
       endpoint = found.begin()->endpoint();
     }
-    if (!identity_ && !endpoint.address().is_loopback()) co_return "it is beyond loopback, and there are no TLS files";
-    if (line.is_late) co_return "no answer in time";
+    if (!identity_ && !endpoint.address().is_loopback())
+      co_return fail("it is beyond loopback, and there are no TLS files");
+    if (line.is_late) co_return fail("no answer in time");
     // Nodes of one machine dial from where they listen: what is between them (tools/cluster) sees who it is.
     if (host_.is_loopback() && endpoint.address().is_loopback() && host_.is_v4() == endpoint.address().is_v4()) {
       line.socket.open(endpoint.protocol(), failed);
       if (!failed) line.socket.bind(tcp::endpoint(host_, 0), failed);
-      if (failed) co_return failed.message();
+      if (failed) co_return fail(failed.message());
     }
     co_await line.socket.async_connect(endpoint, into(failed));
-    if (failed) co_return failed.message();
+    if (failed == asio::error::connection_refused) co_return error{errc::not_found, "nobody listens there"};
+    if (failed) co_return fail(failed.message());
     prepare_socket(line.socket);
-    if (identity_) {
-      line.tls = identity_->begin(line.socket.native_handle(), true);
-      const bool is_trusted = line.tls && co_await shake_hands(line);
-      if (!is_trusted) co_return "TLS: " + line.tls.trouble();
-    }
-    co_return std::string();
+    co_return done;
+  }
+
+  asio::awaitable<result<>> trust(wire& line) {
+    line.tls = identity_->begin(line.socket.native_handle(), true);
+    const bool is_trusted = line.tls && co_await shake_hands(line);
+    if (!is_trusted && line.tls.trouble().empty())
+      co_return error{errc::service_unavailable, "it ended the connection during the handshake"};
+    if (!is_trusted) co_return error{errc::no_permission, "TLS: " + line.tls.trouble()};
+    co_return done;
   }
 
   static void prepare_socket(tcp::socket& socket) {
@@ -320,6 +370,8 @@ class tls_gate::impl {
   std::uint16_t port_ = 0;
   asio::io_context io_{1};
   tcp::acceptor acceptor_;
+  std::chrono::steady_clock::time_point next_complaint_{};
+  std::size_t complaints_left_out_ = 0;
   std::list<wire_ptr> handshakes_;  // of those who came; oldest first
   std::thread thread_;
 };
@@ -337,6 +389,9 @@ std::uint16_t tls_gate::port() const { return impl_->port(); }
 void tls_gate::dial(const std::string& address, const link_greeting& greeting,
                     std::function<void(result<peer_socket>)> done) {
   impl_->dial(address, greeting, std::move(done));
+}
+void tls_gate::look(const std::string& address, std::function<void(result<>)> done) {
+  impl_->look(address, std::move(done));
 }
 void tls_gate::stop() { impl_->stop(); }
 tls_gate::figures tls_gate::read_figures() const { return impl_->read_figures(); }

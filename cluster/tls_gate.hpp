@@ -50,8 +50,11 @@ class tls_gate {
 
   std::uint16_t port() const;
   /// Connects to `address`, and says the greeting. Errors: errc::no_permission with the other end's words if it
-  /// refuses, errc::service_unavailable if it can't be reached in time or isn't trusted, errc::stopping.
+  /// refuses, or with those of TLS if one of the ends doesn't trust the other; errc::not_found if its host says that
+  /// nobody listens there; errc::service_unavailable if it can't be reached in time; errc::stopping.
   void dial(const std::string& address, const link_greeting& greeting, std::function<void(result<peer_socket>)> done);
+  /// Does anybody listen there? Connects, and ends the connection. Errors: errc::not_found, errc::service_unavailable.
+  void look(const std::string& address, std::function<void(result<>)> done);
   /// Ends all connections; no callback comes after it.
   void stop();
   figures read_figures() const;

@@ -52,10 +52,11 @@ BIO* make_bio(int socket) {
   return bio;
 }
 
+/// Empty: OpenSSL has nothing to complain about.
 std::string last_reason() {
   const auto code = ERR_peek_last_error();
   const char* reason = code != 0 ? ERR_reason_error_string(code) : nullptr;
-  return reason != nullptr ? reason : "the connection ended";
+  return reason != nullptr ? reason : "";
 }
 
 }  // namespace
@@ -71,6 +72,8 @@ tls_session::step tls_session::outcome(int returned) {
       return step::wants_write;
     default:
       trouble_ = last_reason();
+      if (const auto found = SSL_get_verify_result(session_.get()); found != X509_V_OK)
+        trouble_ += std::string(": ") + X509_verify_cert_error_string(found);
       return step::failed;
   }
 }

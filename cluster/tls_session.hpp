@@ -38,7 +38,7 @@ class tls_session {
   void read_ahead();
   /// There may be something to read that the socket doesn't show.
   bool holds_bytes() const;
-  /// Why the last step failed; for people.
+  /// Why a step failed; for people. Empty: none has, or the connection ended.
   std::string trouble() const;
 
  private:

@@ -10,8 +10,46 @@ namespace throng {
 
 namespace {
 
-bool reports(const node_record& witness, node_index node) {
-  return std::ranges::find(witness.unreachable, node) != witness.unreachable.end();
+template <class List, class Value>
+bool has(const List& list, const Value& value) {
+  return std::ranges::find(list, value) != list.end();
+}
+
+bool has_ended(const cluster_facts& facts, const node_record& who) {
+  return std::ranges::any_of(facts.members, [&](const auto& witness) {
+    return witness.who.node != who.who.node && has(witness.gone, node_start{who.who.node, who.who.incarnation}) &&
+           !has(who.unreachable, witness.who.node);
+  });
+}
+
+bool most_miss(const std::vector<const node_record*>& living, node_index node) {
+  const auto others = living.size() - 1;
+  std::size_t witnesses = 0, against = 0;
+  for (const auto* each : living) {
+    if (each->who.node == node) continue;
+    const auto missed = static_cast<std::size_t>(
+        std::ranges::count_if(living, [&](const auto* other) { return has(each->unreachable, other->who.node); }));
+    if (others > 1 && missed * 2 > others) continue;
+    ++witnesses;
+    against += has(each->unreachable, node);
+  }
+  return against * 2 > witnesses;
+}
+
+/// Who goes because of pairs that can't reach each other; null: nobody.
+const node_record* worst_of_pairs(const std::vector<const node_record*>& living, const leadership& lead) {
+  const node_record* worst = nullptr;
+  std::size_t most = 0;
+  for (const auto* each : living) {
+    const auto pairs = static_cast<std::size_t>(std::ranges::count_if(living, [&](const auto* other) {
+      return has(each->lasting, other->who.node) && has(other->lasting, each->who.node);
+    }));
+    if (pairs > most || (pairs == most && pairs > 0 && each->who.name != lead.leader)) {
+      worst = each;
+      most = pairs;
+    }
+  }
+  return worst;
 }
 
 const node_record* find(const cluster_facts& facts, std::string_view name) {
@@ -23,8 +61,9 @@ const node_record* find(const cluster_facts& facts, std::string_view name) {
 /// other so that no member is left.
 const node_record* next_leader(const cluster_facts& facts) {
   const node_record* first = nullptr;
+  const auto lost = find_lost(facts);
   for (const auto& each : facts.members)
-    if (!is_unreachable(facts, each.who.node) && (!first || each.who.node < first->who.node)) first = &each;
+    if (!has(lost, each.who.node) && (!first || each.who.node < first->who.node)) first = &each;
   return first;
 }
 
@@ -92,7 +131,7 @@ std::vector<node_share> node_shares(const cluster_facts& facts) {
     const auto wished = facts.wishes.weights.find(each.who.name);
     const bool drains = each.is_draining || facts.wishes.draining.contains(each.who.name);
     const auto weight = wished == facts.wishes.weights.end() ? each.weight : wished->second;
-    nodes.push_back({each.who.node, drains ? 0 : weight});
+    nodes.push_back({each.who.node, drains || !may_take_slots(facts, each) ? 0 : weight});
   }
   return nodes;
 }
@@ -118,17 +157,31 @@ placement_plan plan_balance(const cluster_facts& facts, const coordinator_option
   return plan_placement(*facts.table, input);
 }
 
-bool is_unreachable(const cluster_facts& facts, node_index node) {
-  // Who can't reach most of the others has lost its own line, and its word doesn't count against them.
-  const auto others = facts.members.size() > 0 ? facts.members.size() - 1 : 0;
-  std::size_t witnesses = 0, against = 0;
+std::vector<node_index> find_lost(const cluster_facts& facts) {
+  std::vector<node_index> lost;
+  std::vector<const node_record*> living;
   for (const auto& each : facts.members) {
-    if (each.who.node == node) continue;
-    if (others > 1 && each.unreachable.size() * 2 > others) continue;
-    ++witnesses;
-    against += reports(each, node);
+    if (has_ended(facts, each))
+      lost.push_back(each.who.node);
+    else
+      living.push_back(&each);
   }
-  return against * 2 > witnesses;
+  for (const auto* each : living)
+    if (most_miss(living, each->who.node)) lost.push_back(each->who.node);
+  if (!lost.empty()) return lost;
+  if (const auto* worst = worst_of_pairs(living, facts.lead)) lost.push_back(worst->who.node);
+  return lost;
+}
+
+bool is_unreachable(const cluster_facts& facts, node_index node) { return has(find_lost(facts), node); }
+
+bool may_take_slots(const cluster_facts& facts, const node_record& member) {
+  if (facts.table && facts.table->owned_by(member.who.node) > 0) return true;
+  return std::ranges::all_of(facts.members, [&](const auto& other) {
+    const auto one = member.who.node, two = other.who.node;
+    return !has(member.unmet, two) && !has(member.unreachable, two) && !has(other.unmet, one) &&
+           !has(other.unreachable, one);
+  });
 }
 
 decision decide(const cluster_facts& facts, const std::string& self, const coordinator_options& how,
@@ -142,9 +195,10 @@ decision decide(const cluster_facts& facts, const std::string& self, const coord
   }
   if (!leads(facts, *own)) return wait_for_change{};
 
+  const auto lost = find_lost(facts);
   for (const auto& each : facts.members)
-    if (&each != own && is_unreachable(facts, each.who.node))
-      return declare_dead{each, "most of the others can't reach it"};
+    if (&each != own && has(lost, each.who.node))
+      return declare_dead{each, has_ended(facts, each) ? "its process has ended" : "others can't reach it"};
 
   using cause_t = make_table::cause_t;
   const auto nodes = node_shares(facts);
@@ -152,7 +206,8 @@ decision decide(const cluster_facts& facts, const std::string& self, const coord
   if (!facts.table) {
     // Somebody who follows a table knows it, and will put it back (CLUSTER AGENT).
     const bool is_known = std::ranges::any_of(facts.members, [](const auto& each) { return each.applied > 0; });
-    if (is_known || facts.members.size() < how.members_min) return wait_for_change{};
+    const bool is_early = std::ranges::any_of(facts.members, [](const auto& each) { return !each.unmet.empty(); });
+    if (is_known || is_early || facts.members.size() < how.members_min) return wait_for_change{};
     planner_input input;
     input.nodes = nodes;
     return make_table{cause_t::first, plan_placement({}, input), {}, "the first"};

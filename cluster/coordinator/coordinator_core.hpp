@@ -3,8 +3,8 @@
 // the same facts give the same decision on every node, and each decision is carried out by one compare-and-set, so two
 // who think they lead can't both be right.
 //
-//   leader unreachable for most others, or gone ─► the first node that isn't: take the lead (term + 1)
-//   leader: a member unreachable for most others ─► erase its record: it is dead
+//   leader lost (find_lost()), or gone            ─► the first node that isn't: take the lead (term + 1)
+//   leader: a member is lost                      ─► erase its record: it is dead
 //           a slot's owner is no member           ─► plan what must move, at once
 //           everybody has settled on the table    ─► the next moves of a change by hand; then drains and pins; then a
 //                                                    hot entity, or balance, if the LOAD BALANCE says so
@@ -90,7 +90,7 @@ struct balance_advice {
 decision decide(const cluster_facts& facts, const std::string& self, const coordinator_options& how,
                 const balance_advice& advice = {});
 
-/// The members, with the weights that people wish; 0 for those that drain.
+/// The members, with the weights that people wish; 0 for those that drain, or may take none yet (may_take_slots()).
 std::vector<node_share> node_shares(const cluster_facts& facts);
 /// The wished pins to members.
 std::vector<slot_pin> slot_pins(const cluster_facts& facts);
@@ -99,8 +99,18 @@ placement_plan plan_balance(const cluster_facts& facts, const coordinator_option
 /// Do all members follow the table, with nothing on its way? Only then does anything move but what the dead had.
 bool has_settled(const cluster_facts& facts);
 
-/// Can most of the others not reach it? Those that are unreachable for most themselves don't count as witnesses. With
-/// two members the other one's word is enough: whoever is wrong is fenced, and joins again.
+/// Members that have to go, since the others can't work with them. Being wrong is cheap: the store's fences keep who is
+/// declared dead from writing, and its process joins again. In this order:
+/// - Whose process has ended, says somebody who asked its host. A living one would miss that link too, and say so.
+/// - Whom most of the others can't reach. Those that can't reach most themselves have lost their own line, and don't
+///   count as witnesses. With two members the other one's word is enough.
+/// - If there is nobody of these two kinds: of a pair whose ends both say for long that they can't reach each other,
+///   the one that is in more such pairs; else the one that doesn't lead, or has the higher number. One at a time.
+std::vector<node_index> find_lost(const cluster_facts& facts);
 bool is_unreachable(const cluster_facts& facts, node_index node);
+
+/// Slots go to who has met all others, or has slots already: others would wait in vain for what is on a newcomer that
+/// they can't reach.
+bool may_take_slots(const cluster_facts& facts, const node_record& member);
 
 }  // namespace throng

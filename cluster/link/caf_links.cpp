@@ -76,6 +76,7 @@ class live_links final : public caf_links {
     services->dial = [gate = gate_.get()](const auto& address, const auto& greeting, auto done) {
       gate->dial(address, greeting, std::move(done));
     };
+    services->look = [gate = gate_.get()](const auto& address, auto done) { gate->look(address, std::move(done)); };
     services_ = std::move(services);
     return done;
   }

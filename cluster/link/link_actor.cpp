@@ -21,6 +21,8 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
+constexpr unsigned looks_max = 8;  // within about two seconds after a loss
+
 std::uint64_t random_id() {
   thread_local std::mt19937_64 random{std::random_device{}()};
   return random() | 1;  // 0 is none
@@ -79,6 +81,7 @@ class link_actor final : public caf::event_based_actor {
     expected_tick_ = clock::now() + tick_period();
     tick_later();
     dial();
+    if (!dials()) look_soon();
     return {
         [this](link_input& input) { std::visit([this](auto& what) { take(what); }, input.what); },
         [this](const link_hello& hello) { hello.is_answer ? take_answer(hello) : take_hello(hello); },
@@ -117,7 +120,11 @@ class link_actor final : public caf::event_based_actor {
   void take(link_socket& came) {
     if (came.attempt == 0) return serve(std::move(**came.socket), came.incarnation);
     if (stage_ != stage::dialing || came.attempt != attempt_) return;
-    if (!*came.socket) return drop(came.socket->failure().detail, came.socket->code() == errc::no_permission);
+    if (!*came.socket) {
+      const auto& why = came.socket->failure();
+      if (why.code == errc::not_found) tell_gone();
+      return drop(why.detail, why.code == errc::no_permission);
+    }
     begin_joining(**came.socket, random_id());
     join_basp(this, services_->broker, std::move(**came.socket), services_->self.node.value,
               services_->handshake_deadline, [this, number = connection_](result<caf::actor> joined) {
@@ -210,6 +217,8 @@ class link_actor final : public caf::event_based_actor {
   void begin() {
     stage_ = stage::up;
     failures_ = 0;
+    looks_left_ = 0;
+    told_gone_ = 0;
     said_.clear();
     detector_ = failure_detector(services_->detector);
     detector_.heartbeat(clock::now());
@@ -238,12 +247,15 @@ class link_actor final : public caf::event_based_actor {
       tell_state(false);
     } else if (said_ != why) {
       said_ = why;
-      if (is_refused)
-        log::info("node {}: {} refuses a link: {}", services_->self.name, peer_.name, why);
+      if (is_refused && why.starts_with("TLS"))  // nobody but a person can mend that
+        log::warn("node {}: no link to {}: {}", services_->self.name, peer_.name, why);
+      else if (is_refused)
+        log::info("node {}: no link to {}: {}", services_->self.name, peer_.name, why);
       else
         log::debug("node {}: no link to {} yet: {}", services_->self.name, peer_.name, why);
     }
-    if (dials()) retry_later();
+    if (dials() || looks_left_ > 0) return retry_later();
+    if (was_up) look_soon();
   }
 
   /// From half of the time that doubles with each failure to all of it; the first try after a loss comes soon.
@@ -254,7 +266,27 @@ class link_actor final : public caf::event_based_actor {
                  link_input{link_retry{++attempt_}});
   }
   void take(link_retry& retry) {
-    if (retry.attempt == attempt_) dial();
+    if (retry.attempt != attempt_) return;
+    dials() ? dial() : look();
+  }
+
+  /// Who waits to be dialled doesn't hear from a host whose process has ended; so it asks, a few times after a loss.
+  void look_soon() {
+    looks_left_ = looks_max;
+    retry_later();
+  }
+  void look() {
+    if (stage_ != stage::idle || looks_left_ == 0) return;
+    --looks_left_;
+    services_->look(peer_.link_address, [link = caf::actor(this), attempt = attempt_](const result<>& seen) {
+      caf::anon_send(link, link_input{link_seen{attempt, !seen && seen.code() == errc::not_found}});
+    });
+  }
+  void take(link_seen& seen) {
+    if (stage_ != stage::idle || seen.attempt != attempt_) return;
+    if (!seen.is_gone) return retry_later();
+    looks_left_ = 0;
+    tell_gone();
   }
 
   // -- frames
@@ -406,6 +438,11 @@ class link_actor final : public caf::event_based_actor {
     borrowed_logger::give_back();
     services_->events.on_state(peer_, is_up);
   }
+  void tell_gone() {
+    if (!services_->events.on_gone || std::exchange(told_gone_, peer_.incarnation) == peer_.incarnation) return;
+    borrowed_logger::give_back();
+    services_->events.on_gone(peer_);
+  }
   void report_lost(const node_identity& peer, std::vector<std::string> parcels) {
     borrowed_logger::give_back();
     services_->events.on_lost(peer, std::move(parcels));
@@ -421,7 +458,9 @@ class link_actor final : public caf::event_based_actor {
   std::uint64_t connection_ = 0;
   std::uint64_t attempt_ = 0;
   unsigned failures_ = 0;
-  std::string said_;  // why there is no connection, as it was last logged
+  unsigned looks_left_ = 0;
+  std::uint64_t told_gone_ = 0;  // the incarnation whose process has ended
+  std::string said_;             // why there is no connection, as it was last logged
   clock::time_point deadline_;
   clock::time_point last_frame_;
 

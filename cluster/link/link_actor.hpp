@@ -37,6 +37,7 @@ struct link_services {
   std::chrono::microseconds gather;
   caf::actor broker;
   std::function<void(const std::string& address, const link_greeting&, std::function<void(result<peer_socket>)>)> dial;
+  std::function<void(const std::string& address, std::function<void(result<>)>)> look;
 };
 
 struct link_wake {
@@ -58,11 +59,16 @@ struct link_tick {};
 struct link_retry {
   std::uint64_t attempt = 0;
 };
+/// Somebody listens at the peer's address, or nobody does.
+struct link_seen {
+  std::uint64_t attempt = 0;
+  bool is_gone = false;
+};
 struct link_stop {
   bool peer_is_gone = false;  // else: this node stops
 };
 struct link_input {
-  std::variant<link_wake, link_socket, link_peer_changed, link_tick, link_retry, link_stop> what;
+  std::variant<link_wake, link_socket, link_peer_changed, link_tick, link_retry, link_seen, link_stop> what;
 };
 
 caf::actor spawn_link(caf::actor_system& system, std::shared_ptr<const link_services> services,

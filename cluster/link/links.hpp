@@ -28,6 +28,9 @@ class links {
     std::function<void(const node_identity& peer, bool is_up)> on_state;
     /// That incarnation won't come back (membership says so, or a newer one is there): what may not have arrived.
     std::function<void(const node_identity& peer, std::vector<std::string> parcels)> on_lost;
+    /// Its link is down, and nobody listens at its address: that process has ended. Only what a living host says
+    /// itself; one that is silent may be cut off. May be empty.
+    std::function<void(const node_identity& peer)> on_gone{};
   };
 
   virtual ~links() = default;

@@ -70,6 +70,7 @@ void cluster_agent::step() {
   keep_membership();
   if (is_expelled_) return show();
   if (has_joined_) {
+    has_met_most_ = has_met_most_ || picture_.reaches_most();
     follow();
     keep_record(now);
     keep_load(now);
@@ -119,6 +120,10 @@ void cluster_agent::link_changed(const node_identity& peer, bool is_up) {
   leave_news([&](inbox& news) { news.links.emplace_back(peer, is_up); });
 }
 
+void cluster_agent::peer_gone(const node_identity& peer) {
+  leave_news([&](inbox& news) { news.gone.push_back(peer); });
+}
+
 void cluster_agent::take_news(steady_time now) {
   inbox news;
   {
@@ -127,6 +132,7 @@ void cluster_agent::take_news(steady_time now) {
     is_woken_ = false;
   }
   for (const auto& [peer, is_up] : news.links) picture_.set_link(peer, is_up);
+  for (const auto& peer : news.gone) picture_.set_gone(peer);
   if (news.table) picture_.set_table(*news.table);
   if (news.leadership) picture_.set_leadership(*news.leadership);
   if (news.wishes) picture_.set_wishes(*news.wishes);
@@ -281,9 +287,14 @@ node_record cluster_agent::record_of_now(steady_time now) {
   record.weight = how_.weight;
   record.is_draining = is_leaving_;
   const auto placed = with_.here.placed();
-  record.applied = placed.table_version;
+  // Until it knows whom it has to meet, it has settled on nothing.
+  const auto* seen = picture_.own_record();
+  record.applied = seen && seen->who == with_.self ? placed.table_version : 0;
   record.moving = placed.moving_slots;
   record.unreachable = picture_.unreachable(now);
+  record.lasting = picture_.lasting(now);
+  record.unmet = picture_.unmet(now);
+  record.gone = picture_.gone();
   record.version = own_->version;
   return record;
 }
@@ -293,7 +304,7 @@ void cluster_agent::keep_record(steady_time now) {
   auto record = record_of_now(now);
   // That a move has begun is nothing that others wait for, only that it is over.
   if (record.moving > 0 && own_->applied < record.applied && record.unreachable == own_->unreachable &&
-      record.is_draining == own_->is_draining)
+      record.gone == own_->gone && record.lasting == own_->lasting && record.is_draining == own_->is_draining)
     return;
   if (record == *own_ && own_->version != 0) return;
   if (now - own_put_at_ < how_.record_every) return;
@@ -487,6 +498,11 @@ bool cluster_agent::restore_table(steady_time now) {
       return true;
     }
   }
+  if (auto restored = *entry || !with_.restore_others ? result<>(done) : with_.restore_others(); !restored) {
+    if (std::exchange(trouble_, restored.failure().detail) != restored.failure().detail)
+      log::warn("what the topology has forgotten can't be put back yet: {}", restored.failure().detail);
+    return false;
+  }
   auto table = *picture_.table();
   auto put = with_.topology.put(slot_table_key, table.encode(), *entry ? (*entry)->version : 0);
   if (!put) return false;
@@ -576,6 +592,7 @@ void cluster_agent::show() {
   now->self = with_.self;
   now->is_member = hold_ != nullptr;
   now->facts = picture_.facts(own_);
+  now->has_met_most = has_met_most_;
   now->is_leader = now->facts.lead.leader == with_.self.name && now->facts.lead.incarnation == with_.self.incarnation;
   now->tables_made = tables_made_;
   now->members_expelled = members_expelled_;

@@ -61,6 +61,9 @@ class cluster_agent {
     std::function<result<std::vector<fence>>()> read_fences;
     /// On the agent's thread, once; must not block, nor end the agent.
     std::function<void(expulsion)> on_expelled;
+    /// The topology has forgotten all: puts back what isn't the cluster's own, before the slot table is there again.
+    /// Blocks. May be empty.
+    std::function<result<>()> restore_others{};
   };
 
   cluster_agent(parts with, options how);
@@ -74,6 +77,8 @@ class cluster_agent {
 
   /// From links' on_state. Any thread.
   void link_changed(const node_identity& peer, bool is_up);
+  /// From links' on_gone. Any thread.
+  void peer_gone(const node_identity& peer);
 
   /// Asks for all slots to be taken from this node.
   void start_leaving();
@@ -86,6 +91,7 @@ class cluster_agent {
     node_identity self;
     bool is_member = false;
     bool is_leader = false;
+    bool has_met_most = false;  // of the others, once: before that it can't serve what is on them
     cluster_facts facts{};
     std::uint64_t tables_made = 0, members_expelled = 0;    // by this node, as coordinator
     std::uint64_t balance_moves = 0, hot_moves = 0;         // of slots, by this node, as coordinator
@@ -108,6 +114,7 @@ class cluster_agent {
     std::optional<std::vector<topology_entry>> wishes, loads, pins;
     std::optional<std::vector<topology_entry>> records, table, leadership;
     std::vector<std::pair<node_identity, bool>> links;
+    std::vector<node_identity> gone;
     bool hold_lost = false;
   };
 
@@ -156,6 +163,7 @@ class cluster_agent {
 
   // The thread's own.
   cluster_picture picture_;
+  bool has_met_most_ = false;
   bool has_joined_ = false;  // once; from then on it serves
   bool is_expelled_ = false;
   bool is_hold_lost_ = false;

@@ -30,7 +30,10 @@ void cluster_picture::set_records(const std::vector<topology_entry>& entries, st
   for (const auto& each : members) {
     vanished_.erase(each.who.node);
     auto& known = known_[each.who.node];
-    if (known.who.incarnation != each.who.incarnation || known.who.name != each.who.name) known = {each.who, now};
+    if (known.who.incarnation != each.who.incarnation || known.who.name != each.who.name) {
+      known = {each.who, now};
+      down_since_.erase(each.who.node);
+    }
     known.who = each.who;
   }
   facts_.members = std::move(members);
@@ -93,7 +96,14 @@ void cluster_picture::set_link(const node_identity& peer, bool is_up) {
   auto& link = links_[peer.node];
   if (link.incarnation > peer.incarnation) return;
   const bool is_same = link.incarnation == peer.incarnation;
-  link = {peer.incarnation, is_up, is_up || (is_same && link.was_up)};
+  link = {peer.incarnation, is_up, is_up || (is_same && link.was_up), !is_up && is_same && link.is_gone};
+}
+
+void cluster_picture::set_gone(const node_identity& peer) {
+  auto& link = links_[peer.node];
+  if (link.incarnation > peer.incarnation) return;
+  if (link.incarnation < peer.incarnation) link = {peer.incarnation, false, false, false};
+  link.is_gone = !link.is_up;
 }
 
 void cluster_picture::has_put(slot_table table, topology_version version) {
@@ -113,6 +123,12 @@ void cluster_picture::pass_time(steady_time now) {
   std::erase_if(vanished_, [&](const auto& each) {
     return !may_vanish(each.second.record) || now - each.second.since >= patience_.vanished_max;
   });
+  for (const auto& each : facts_.members) {
+    if (each.who.node == self_.node || reaches(each.who))
+      down_since_.erase(each.who.node);
+    else
+      down_since_.try_emplace(each.who.node, now);
+  }
 }
 
 bool cluster_picture::is_dead(const node_identity& who) const {
@@ -162,17 +178,44 @@ std::vector<node_identity> cluster_picture::members() const {
   return all;
 }
 
-std::vector<node_index> cluster_picture::unreachable(steady_time now) const {
+cluster_picture::reach cluster_picture::reach_of(const node_identity& peer, steady_time now) const {
+  if (reaches(peer)) return reach::up;
+  const auto at = links_.find(peer.node);
+  const bool is_known = at != links_.end() && at->second.incarnation == peer.incarnation;
+  if (is_known && at->second.is_gone) return reach::broken;
+  const bool was_up = is_known && at->second.was_up;
+  const auto met = known_.find(peer.node);
+  const auto down = down_since_.find(peer.node);
+  const auto since = !was_up ? (met == known_.end() ? now - patience_.connect_max : met->second.since)
+                             : (down == down_since_.end() ? now : down->second);
+  return now - since >= (was_up ? patience_.reconnect_max : patience_.connect_max) ? reach::broken : reach::waiting;
+}
+
+std::vector<node_index> cluster_picture::others(reach how, steady_time now) const {
   std::vector<node_index> all;
+  for (const auto& each : facts_.members)
+    if (each.who.node != self_.node && reach_of(each.who, now) == how) all.push_back(each.who.node);
+  return all;
+}
+
+std::vector<node_index> cluster_picture::unreachable(steady_time now) const { return others(reach::broken, now); }
+std::vector<node_index> cluster_picture::unmet(steady_time now) const { return others(reach::waiting, now); }
+
+std::vector<node_index> cluster_picture::lasting(steady_time now) const {
+  auto all = unreachable(now);
+  std::erase_if(all, [&](auto node) {
+    const auto since = down_since_.find(node);
+    return since == down_since_.end() || now - since->second < patience_.lasting_min;
+  });
+  return all;
+}
+
+std::vector<node_start> cluster_picture::gone() const {
+  std::vector<node_start> all;
   for (const auto& each : facts_.members) {
-    if (each.who.node == self_.node || reaches(each.who)) continue;
-    const auto known = known_.find(each.who.node);
-    const auto link = links_.find(each.who.node);
-    // A line that breaks is news at once; only the first one has time to come up.
-    const bool is_broken =
-        link != links_.end() && link->second.incarnation == each.who.incarnation && link->second.was_up;
-    if (is_broken || known == known_.end() || now - known->second.since >= patience_.connect_max)
-      all.push_back(each.who.node);
+    const auto at = links_.find(each.who.node);
+    if (at != links_.end() && at->second.incarnation == each.who.incarnation && at->second.is_gone)
+      all.push_back({each.who.node, each.who.incarnation});
   }
   return all;
 }
@@ -190,6 +233,12 @@ std::vector<entity_pin> cluster_picture::effective_pins(bool is_leaving) const {
   for (const auto& each : *pins_)
     if (const auto found = takers.find(each.node); found != takers.end()) all.push_back({each.key, found->second});
   return all;
+}
+
+bool cluster_picture::reaches_most() const {
+  if (!own_record()) return false;
+  const auto reached = std::ranges::count_if(facts_.members, [&](const auto& each) { return reaches(each.who); });
+  return static_cast<std::size_t>(reached) * 2 + 1 >= facts_.members.size();
 }
 
 const node_record* cluster_picture::own_record() const {

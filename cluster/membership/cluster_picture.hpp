@@ -26,6 +26,8 @@ class cluster_picture {
   struct limits {
     std::chrono::milliseconds vanished_max{15'000};  // that a member without a record still counts
     std::chrono::milliseconds connect_max{3'000};    // that a link to a new member may take before it is reported
+    std::chrono::milliseconds reconnect_max{200};    // that a link may be down before it is reported
+    std::chrono::milliseconds lasting_min{1'500};    // that a link must be down to count as lasting
   };
 
   cluster_picture(node_identity self, limits patience) : self_(std::move(self)), patience_(patience) {}
@@ -40,6 +42,7 @@ class cluster_picture {
   void set_loads(const std::vector<topology_entry>& entries);
   void set_pins(const std::vector<topology_entry>& entries);
   void set_link(const node_identity& peer, bool is_up);
+  void set_gone(const node_identity& peer);
   /// What this node has just written itself, and needn't wait to be told.
   void has_put(slot_table table, topology_version version);
   void has_put(leadership lead) { facts_.lead = std::move(lead); }
@@ -60,7 +63,7 @@ class cluster_picture {
   bool are_wishes_lost() const { return facts_.wishes.version != 0 && are_wishes_lost_; }
   /// This node too, by number.
   std::vector<node_identity> members() const;
-  /// Members whose link is down, or didn't come up in time.
+  /// Members whose link is down and didn't come up in time, or whose process has ended.
   std::vector<node_index> unreachable(steady_time now) const;
   /// As they were written. Never null.
   std::shared_ptr<const std::vector<pin_record>> pins() const { return pins_; }
@@ -68,6 +71,14 @@ class cluster_picture {
   bool are_pins_kept() const { return are_pins_kept_ || pins_->empty(); }
   /// Those that count: to members that take something. `is_leaving`: this node itself doesn't.
   std::vector<entity_pin> effective_pins(bool is_leaving) const;
+  /// Those of them whose link was down in each pass_time() for lasting_min.
+  std::vector<node_index> lasting(steady_time now) const;
+  /// Members whose link is down, and still has time to come up.
+  std::vector<node_index> unmet(steady_time now) const;
+  /// Members whose processes have ended, as their hosts say.
+  std::vector<node_start> gone() const;
+  /// At least half of the other members, and knows them.
+  bool reaches_most() const;
   /// As the topology has it.
   const node_record* own_record() const;
   /// Who had this number last, member or not.
@@ -78,6 +89,7 @@ class cluster_picture {
     std::uint64_t incarnation = 0;
     bool is_up = false;
     bool was_up = false;
+    bool is_gone = false;
   };
   struct vanished {
     node_record record;
@@ -87,6 +99,9 @@ class cluster_picture {
     node_identity who;
     steady_time since;
   };
+  enum class reach : std::uint8_t { up, waiting, broken };
+  reach reach_of(const node_identity& peer, steady_time now) const;
+  std::vector<node_index> others(reach how, steady_time now) const;
   bool reaches(const node_identity& peer) const;
   bool is_dead(const node_identity& who) const;
   bool may_vanish(const node_record& record) const;
@@ -97,6 +112,7 @@ class cluster_picture {
   cluster_facts facts_;  // as told, without the vanished
   std::map<node_index, vanished> vanished_;
   std::map<node_index, link> links_;
+  std::map<node_index, steady_time> down_since_;
   std::map<node_index, acquaintance> known_;
   std::map<std::string, std::uint64_t> dead_;  // by name: incarnations up to this
   bool is_table_lost_ = false;

@@ -21,6 +21,16 @@ std::string to_json(const node_record& record) {
       .member("moving", record.moving);
   out.key("unreachable").begin_array();
   for (auto node : record.unreachable) out.value(node.value);
+  out.end_array();
+  out.key("lasting").begin_array();
+  for (auto node : record.lasting) out.value(node.value);
+  out.end_array();
+  out.key("unmet").begin_array();
+  for (auto node : record.unmet) out.value(node.value);
+  out.end_array();
+  out.key("gone").begin_array();
+  for (auto each : record.gone)
+    out.begin_object().member("node", each.node.value).member("incarnation", each.incarnation).end_object();
   out.end_array().end_object();
   return text;
 }
@@ -56,6 +66,16 @@ class object_reader {
     if (!found.is_array()) fail(name, "a list");
     return found;
   }
+  std::vector<node_index> nodes(std::string_view name) {
+    std::vector<node_index> all;
+    list(name).for_each_element(
+        [&](json_value each) { all.push_back({static_cast<std::uint16_t>(number_of(name, each, UINT16_MAX))}); });
+    return all;
+  }
+  bool has(std::string_view name) const { return static_cast<bool>(object_.find(name)); }
+  void adopt(const object_reader& part) {
+    if (problem_.empty()) problem_ = part.problem_;
+  }
   const std::string& problem() const { return problem_; }
 
  private:
@@ -83,9 +103,17 @@ result<node_record> parse_node_record(const topology_entry& entry) {
   record.is_draining = in.flag("draining");
   record.applied = in.number("applied");
   record.moving = in.number("moving");
-  in.list("unreachable").for_each_element([&](json_value each) {
-    record.unreachable.push_back({static_cast<std::uint16_t>(in.number_of("unreachable", each, UINT16_MAX))});
-  });
+  record.unreachable = in.nodes("unreachable");
+  // Nodes of earlier versions don't write these.
+  if (in.has("lasting")) record.lasting = in.nodes("lasting");
+  if (in.has("unmet")) record.unmet = in.nodes("unmet");
+  if (in.has("gone"))
+    in.list("gone").for_each_element([&](json_value each) {
+      object_reader one(each);
+      const auto node = static_cast<std::uint16_t>(one.number("node", UINT16_MAX));
+      record.gone.push_back({{node}, one.number("incarnation")});
+      in.adopt(one);
+    });
   record.version = entry.version;
   if (in.problem().empty() && record.who.node.value == 0)
     return error{errc::invalid_json, entry.key + ": node 0 can't be"};

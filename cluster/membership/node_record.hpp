@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/membership/node_numbers.hpp"
 #include "cluster/node_identity.hpp"
 #include "storage/model/result.hpp"
 #include "storage/topology/topology_store.hpp"
@@ -20,6 +21,9 @@ struct node_record {
   std::uint64_t applied = 0;            // the version of the slot table that it follows
   std::uint64_t moving = 0;             // slots and routes that are being changed there
   std::vector<node_index> unreachable;  // whose links are down, as it sees them
+  std::vector<node_index> lasting;      // those of them that have been down for so long that they won't come back
+  std::vector<node_index> unmet;        // whose links are down, and still have time to come up
+  std::vector<node_start> gone;         // whose processes have ended: nobody listens at their addresses
   topology_version version = 0;         // of its topology entry; not in the JSON
   friend bool operator==(const node_record&, const node_record&) = default;
 };

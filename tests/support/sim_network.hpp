@@ -65,6 +65,10 @@ class sim_network {
                            !cuts_.contains({self, peer.node}) && !cuts_.contains({peer.node, self});
         auto& before = each->up_[{peer.node, peer.incarnation}];
         if (std::exchange(before, is_up) != is_up && each->events_.on_state) each->events_.on_state(peer, is_up);
+        if (other == ends_.end() && !cuts_.contains({self, peer.node}) && each->events_.on_gone) {
+          auto& told = each->told_gone_[peer.node];
+          if (std::exchange(told, peer.incarnation) != peer.incarnation) each->events_.on_gone(peer);
+        }
       }
   }
   void kill(node_index node) {
@@ -114,6 +118,7 @@ class sim_network {
     events events_;
     std::vector<node_identity> peers_;
     std::map<std::pair<node_index, std::uint64_t>, bool> up_;
+    std::map<node_index, std::uint64_t> told_gone_;
   };
 
   /// Do both ends, as far as they are there, mean this incarnation of the other?

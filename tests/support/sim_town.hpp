@@ -71,6 +71,7 @@ class town {
       done(std::move(outcomes));
     };
     parts.on_link_state = [&self](const node_identity& peer, bool is_up) { self.agent->link_changed(peer, is_up); };
+    parts.on_peer_gone = [&self](const node_identity& peer) { self.agent->peer_gone(peer); };
     node::kinds kinds;
     kinds.emplace_back(entity_kind::user, [](entity_context& context) { return std::make_unique<ledger>(context); });
     self.runs = node::start(std::move(parts), kinds);
@@ -80,7 +81,7 @@ class town {
     if (tune) tune(how);
     self.agent = std::make_unique<cluster_agent>(
         cluster_agent::parts{self.who, *self.sees, *self.between, *self.runs, clock, [this] { return rows->fences(); },
-                             [&self](expulsion why) { self.expelled = why; }},
+                             [&self](expulsion why) { self.expelled = why; }, [this] { return restore_others(); }},
         how);
     self.agent->start_simulated();
     members[name] = std::move(made);
@@ -232,6 +233,12 @@ class town {
   }
   /// What was acknowledged is stored, once, at its position, no position is left out, and what a node has sent is
   /// stored in the order in which it sent it.
+  /// The slot table, which comes last, says that all is there again.
+  result<> restore_others() {
+    ++restored;
+    if (restored == 1) return errc::service_unavailable;
+    return done;
+  }
   void check_safety() {
     for (std::uint64_t id = 1; id <= ledgers; ++id) {
       auto events = rows->make_reader()->events_after(ledger_key(id), 0, 100'000);
@@ -266,7 +273,7 @@ class town {
   std::unique_ptr<store> rows;
   std::shared_ptr<job_list> jobs = std::make_shared<job_list>();
   std::map<std::string, std::unique_ptr<member>> members;
-  int asked = 0, answered = 0, acknowledged_count = 0;
+  int asked = 0, answered = 0, acknowledged_count = 0, restored = 0;
   std::map<int, std::string> senders;  // of appends, by their numbers, which rise
   std::map<std::string, int> refusals;
   std::map<std::uint64_t, std::map<seq_t, int>> acknowledged;

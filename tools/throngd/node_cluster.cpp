@@ -6,6 +6,7 @@
 
 #include "actors/repeatable.hpp"
 #include "cluster/consul_topology.hpp"
+#include "cluster/coordinator/placement_wishes.hpp"
 #include "config/log.hpp"
 #include "tools/throngd/node_storage.hpp"
 #include "tools/throngd/options.hpp"
@@ -39,6 +40,7 @@ result<> node_cluster::begin() {
   if (!topology) return error{topology.code(), "topology.prefix: " + topology.failure().detail};
   topology_ = std::move(*topology);
   placement_ = make_placement_admin(*topology_, [this] { return membership(); }, {});
+  memory_ = std::make_unique<topology_memory>(*topology_, std::vector{std::string(placement_wishes_key)});
   auto started = begin_start_patiently();
   if (!started) return error{started.code(), "the topology: " + started.failure().detail};
   self_.node = started->node;
@@ -74,6 +76,9 @@ void node_cluster::add_to(node::parts& parts, node_storage& storage) {
   parts.on_link_state = [this](const node_identity& peer, bool is_up) {
     if (auto* agent = joined_.load()) agent->link_changed(peer, is_up);
   };
+  parts.on_peer_gone = [this](const node_identity& peer) {
+    if (auto* agent = joined_.load()) agent->peer_gone(peer);
+  };
 }
 
 void node_cluster::join(node& here, node_storage& storage, const addresses& where,
@@ -90,17 +95,25 @@ void node_cluster::join(node& here, node_storage& storage, const addresses& wher
   how.balance.patience = cluster.balance_patience;
   how.balance.pause = cluster.balance_pause;
   how.coordination.members_min = settings_.cluster.nodes_min;
-  agent_ = std::make_unique<cluster_agent>(
-      cluster_agent::parts{self_, *topology_, *links_, here, system_time(),
-                           [&storage] { return storage.rows().fences(); }, std::move(on_expelled)},
-      how);
+  agent_ =
+      std::make_unique<cluster_agent>(cluster_agent::parts{self_, *topology_, *links_, here, system_time(),
+                                                           [&storage] { return storage.rows().fences(); },
+                                                           std::move(on_expelled), [this] { return restore_shards(); }},
+                                      how);
   joined_.store(agent_.get());
   agent_->start();
 }
 
+result<> node_cluster::restore_shards() {
+  auto written = memory_->restore();
+  if (!written) return written.failure();
+  log::warn("the topology has forgotten what it knew: {} records of shards are there again", *written);
+  return done;
+}
+
 bool node_cluster::serves() const {
   const auto now = membership();
-  return now && now->is_member && now->facts.table;
+  return now && now->is_member && now->has_met_most && now->facts.table;
 }
 
 void node_cluster::start_leaving() {

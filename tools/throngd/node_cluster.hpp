@@ -17,6 +17,7 @@
 #include "net/admin/admin_services.hpp"
 #include "net/admin/cluster_admin.hpp"
 #include "storage/fence_threads.hpp"
+#include "storage/topology/topology_memory.hpp"
 
 namespace throng {
 
@@ -43,7 +44,7 @@ class node_cluster {
   };
   /// From now on it is a member, or becomes one as soon as it can.
   void join(node& here, node_storage& storage, const addresses& where, std::function<void(expulsion)> on_expelled);
-  /// It is a member and there is a slot table.
+  /// It is a member that has met the others, and there is a slot table.
   bool serves() const;
 
   void start_leaving();
@@ -62,10 +63,12 @@ class node_cluster {
   explicit node_cluster(const configuration& settings) : settings_(settings) {}
   result<> begin();
   result<node_start> begin_start_patiently();
+  result<> restore_shards();
 
   const configuration settings_;
   std::shared_ptr<consul_client> consul_;
   std::unique_ptr<topology_store> topology_;
+  std::unique_ptr<topology_memory> memory_;
   node_identity self_;
   std::unique_ptr<caf_links> links_;
   std::unique_ptr<fence_threads> fences_;

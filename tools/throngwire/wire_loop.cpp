@@ -183,6 +183,11 @@ class wire_loop::impl {
     if (probe && outcome_of(probe) == 0) hear_again(at);
   }
 
+  void notice_death(listener& at) {
+    const auto probe = connect_to(at.wire.target);
+    if (!probe || outcome_of(probe) == ECONNREFUSED) become_deaf(at);
+  }
+
   // -- lines
   // ---------------------------------------------------------------------------------------------------------------
 
@@ -261,7 +266,10 @@ class wire_loop::impl {
       if (outcome != 0) return end(over);
       over.is_connecting = false;
     }
+    const bool has_ended = over.dialed.has_ended;
     const bool is_sound = pass(over.dialer, over.dialed) && pass(over.dialed, over.dialer);
+    // It may be a death, and the dialer is about to dial again.
+    if (!is_sound || over.dialed.has_ended != has_ended) notice_death(*over.at);
     if (!is_sound) return end(over);
     if (over.dialer.was_told_end && over.dialed.was_told_end) {
       over.dialer.socket.reset();

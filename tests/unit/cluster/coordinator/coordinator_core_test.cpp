@@ -41,6 +41,21 @@ void remove(cluster_facts& facts, std::uint16_t node) {
   std::erase_if(facts.members, [&](const auto& each) { return each.who.node == node_index{node}; });
 }
 
+/// Nobody listens at its address, says `witness`.
+void end(cluster_facts& facts, std::uint16_t node, std::uint16_t witness) {
+  auto& said = facts.members[witness - 1u];
+  said.unreachable.push_back({node});
+  said.gone.push_back({{node}, facts.members[node - 1u].who.incarnation});
+}
+/// For long, and both say so.
+void part(cluster_facts& facts, std::uint16_t one, std::uint16_t other) {
+  for (auto [self, peer] : {std::pair{one, other}, std::pair{other, one}}) {
+    facts.members[self - 1u].unreachable.push_back({peer});
+    facts.members[self - 1u].lasting.push_back({peer});
+  }
+}
+using nodes = std::vector<node_index>;
+
 template <class Wanted>
 const Wanted* as(const decision& what) {
   return std::get_if<Wanted>(&what);
@@ -92,6 +107,109 @@ TEST_CASE("one node's complaint is not enough, and who has lost its own line is 
   for (int i : {0, 1, 2}) facts.members[static_cast<std::size_t>(i)].unreachable = {{4}};
   CHECK_FALSE(is_unreachable(facts, {1}));
   CHECK(is_unreachable(facts, {4}));
+}
+
+TEST_CASE("of three, two whose processes have ended are dead at the survivor's word, the leader too") {
+  auto facts = settled(3);
+  end(facts, 1, 3);
+  end(facts, 2, 3);
+  CHECK(find_lost(facts) == nodes{{1}, {2}});
+  auto lead = decide(facts, "n3", {});
+  REQUIRE(as<take_the_lead>(lead));
+  facts.lead = as<take_the_lead>(lead)->next;
+  for (const auto* name : {"n1", "n2"}) {
+    auto dead = decide(facts, "n3", {});
+    REQUIRE(as<declare_dead>(dead));
+    CHECK(as<declare_dead>(dead)->member.who.name == name);
+    CHECK(as<declare_dead>(dead)->reason == "its process has ended");
+    std::erase_if(facts.members, [&](const auto& each) { return each.who.name == name; });
+  }
+  auto made = decide(facts, "n3", {});
+  REQUIRE(as<make_table>(made));
+  CHECK(as<make_table>(made)->plan.moves.size() > slot_count / 2);
+}
+
+TEST_CASE("silence alone is no end: who can't reach most of the others waits") {
+  auto facts = settled(3);
+  facts.members[2].unreachable = facts.members[2].lasting = {{1}, {2}};
+  CHECK(find_lost(facts).empty());
+  CHECK(waits(decide(facts, "n3", {})));
+}
+
+TEST_CASE("who is said to have ended and complains in turn, lives") {
+  auto facts = settled(4);
+  end(facts, 2, 3);
+  CHECK(find_lost(facts) == nodes{{2}});
+  facts.members[1].unreachable = {{3}};  // something between the two says no in their names
+  CHECK(find_lost(facts).empty());
+}
+
+TEST_CASE("that an earlier incarnation has ended is nothing against this one") {
+  auto facts = settled(3);
+  end(facts, 2, 3);
+  ++facts.members[1].who.incarnation;
+  CHECK(find_lost(facts).empty());
+}
+
+TEST_CASE("of a pair that can't reach each other for long one goes, and not the leader") {
+  auto facts = settled(3);
+  facts.members[1].unreachable = {{3}};
+  facts.members[2].unreachable = {{2}};
+  CHECK(find_lost(facts).empty());  // it may be short
+  facts.members[1].lasting = {{3}};
+  CHECK(find_lost(facts).empty());  // the other one doesn't say so
+  facts.members[2].lasting = {{2}};
+  CHECK(find_lost(facts) == nodes{{3}});
+  facts.lead.leader = "n3";
+  CHECK(find_lost(facts) == nodes{{2}});
+}
+
+TEST_CASE("of several pairs, who is in most of them goes, though it be the leader") {
+  auto facts = settled(5);
+  part(facts, 1, 2);
+  part(facts, 1, 3);
+  CHECK(find_lost(facts) == nodes{{1}});
+  CHECK(waits(decide(facts, "n1", {})));
+  CHECK(as<take_the_lead>(decide(facts, "n2", {})));
+}
+
+TEST_CASE("halves that can't reach each other: the leader's stays") {
+  auto facts = settled(4);
+  for (std::uint16_t one : {1, 2})
+    for (std::uint16_t other : {3, 4}) part(facts, one, other);
+  for (std::uint16_t next : {4, 3}) {
+    auto dead = decide(facts, "n1", {});
+    REQUIRE(as<declare_dead>(dead));
+    CHECK(as<declare_dead>(dead)->member.who.node == node_index{next});
+    remove(facts, next);
+  }
+  CHECK(as<make_table>(decide(facts, "n1", {})));
+}
+
+TEST_CASE("a newcomer gets no slots before it has met the others, not even those of the dead") {
+  auto facts = settled(3);
+  facts.members.push_back(member(4));
+  facts.members[3].applied = facts.table->version();
+  SUBCASE("by its own word") { facts.members[3].unmet = {{2}}; }
+  SUBCASE("by another's") { facts.members[1].unmet = {{4}}; }
+  SUBCASE("after its time") { facts.members[1].unreachable = {{4}}; }
+  CHECK(waits(decide(facts, "n1", {})));
+  remove(facts, 3);
+  auto made = decide(facts, "n1", {});
+  REQUIRE(as<make_table>(made));
+  for (const auto& each : as<make_table>(made)->plan.moves) CHECK(each.to != node_index{4});
+}
+
+TEST_CASE("the first table waits until all have met, or have had their time") {
+  auto facts = settled(3);
+  facts.table.reset();
+  facts.members[1].unmet = {{3}};
+  CHECK(waits(decide(facts, "n1", {})));
+  facts.members[1].unmet.clear();
+  facts.members[1].unreachable = {{3}};
+  auto made = decide(facts, "n1", {});
+  REQUIRE(as<make_table>(made));
+  for (const auto& each : as<make_table>(made)->plan.moves) CHECK(each.to == node_index{1});
 }
 
 TEST_CASE("when the leader is dead, the next one takes its place, with the next term") {
@@ -270,6 +388,9 @@ TEST_CASE("records survive being written down, and garbage is refused with what 
   record.weight = 3;
   record.is_draining = true;
   record.applied = 12;
+  record.lasting = {{1}};
+  record.unmet = {{4}, {5}};
+  record.gone = {{{2}, 1795337197579}};
   record.version = 5;
   auto read = parse_node_record({"nodes/n7", to_json(record), 5});
   REQUIRE(read.ok());
@@ -278,6 +399,14 @@ TEST_CASE("records survive being written down, and garbage is refused with what 
   auto wrong = parse_node_record({"nodes/x", R"({"name":7})", 1});
   REQUIRE_FALSE(wrong.ok());
   CHECK(wrong.failure().detail == "nodes/x: \"name\" must be a text");
+  auto text = to_json(record);
+  auto earlier = parse_node_record({"nodes/n7", text.substr(0, text.find(",\"lasting\"")) + "}", 5});
+  REQUIRE(earlier.ok());  // as nodes of before the first release wrote it
+  CHECK(earlier->gone.empty());
+  text.replace(text.find("\"incarnation\":1795337197579"), 13, "\"incarnatiom\"");
+  wrong = parse_node_record({"nodes/n7", text, 5});
+  REQUIRE_FALSE(wrong.ok());
+  CHECK(wrong.failure().detail.starts_with("nodes/n7: \"incarnation\" must be a number"));
   const leadership lead{"n1", 2, 3, 4};
   CHECK(*parse_leadership({"coordinator", to_json(lead), 4}) == lead);
   CHECK(parse_leadership({"coordinator", "[]", 4}).code() == errc::invalid_json);

@@ -37,6 +37,7 @@ struct scene {
     picture.set_link(who(2), true);
     picture.set_link(who(3), true);
   }
+  void pass(std::chrono::milliseconds time) { picture.pass_time(now += time); }
   std::vector<std::uint16_t> members() {
     std::vector<std::uint16_t> all;
     for (const auto& each : picture.members()) all.push_back(each.node.value);
@@ -45,21 +46,69 @@ struct scene {
 };
 using numbers = std::vector<std::uint16_t>;
 
-TEST_CASE("a broken link is told at once, a first one has its time") {
+TEST_CASE("a broken link has little time to come up again, a first one more") {
   scene s;
   CHECK(s.picture.unreachable(s.now).empty());
   s.picture.set_link(who(2), false);
+  s.pass(0ms);
+  s.pass(190ms);
+  CHECK(s.picture.unreachable(s.now).empty());
+  CHECK(s.picture.unmet(s.now) == std::vector<node_index>{{2}});
+  s.picture.set_link(who(2), true);
+  s.pass(10ms);
+  CHECK(s.picture.unmet(s.now).empty());
+  s.picture.set_link(who(2), false);
+  s.pass(0ms);
+  s.pass(200ms);
   CHECK(s.picture.unreachable(s.now) == std::vector<node_index>{{2}});
   s.picture.set_link(who(2), true);
   s.picture.set_records(records({who(1), who(2), who(3), who(4)}), s.now);
-  CHECK(s.picture.unreachable(s.now + 2s).empty());
-  CHECK(s.picture.unreachable(s.now + 4s) == std::vector<node_index>{{4}});
+  s.pass(2s);
+  CHECK(s.picture.unreachable(s.now).empty());
+  CHECK(s.picture.unmet(s.now) == std::vector<node_index>{{4}});
+  s.pass(1s);
+  CHECK(s.picture.unreachable(s.now) == std::vector<node_index>{{4}});
   s.picture.set_link(who(4), true);
-  CHECK(s.picture.unreachable(s.now + 4s).empty());
+  CHECK(s.picture.unreachable(s.now).empty());
   // Its next incarnation is another node, whose link is new.
-  s.picture.set_records(records({who(1), who(2), who(3), who(4, 2)}), s.now + 5s);
-  CHECK(s.picture.unreachable(s.now + 6s).empty());
-  CHECK(s.picture.unreachable(s.now + 9s) == std::vector<node_index>{{4}});
+  s.picture.set_records(records({who(1), who(2), who(3), who(4, 2)}), s.now);
+  s.pass(1s);
+  CHECK(s.picture.unreachable(s.now).empty());
+  s.pass(2s);
+  CHECK(s.picture.unreachable(s.now) == std::vector<node_index>{{4}});
+}
+
+TEST_CASE("a link that stays down becomes lasting") {
+  scene s;
+  s.picture.set_link(who(2), false);
+  s.pass(0ms);
+  s.pass(1s);
+  CHECK(s.picture.lasting(s.now).empty());
+  s.picture.set_link(who(2), true);
+  s.pass(100ms);
+  s.picture.set_link(who(2), false);
+  s.pass(100ms);
+  s.pass(1s);
+  CHECK(s.picture.lasting(s.now).empty());
+  s.pass(500ms);
+  CHECK(s.picture.lasting(s.now) == std::vector<node_index>{{2}});
+}
+
+TEST_CASE("that a process has ended is known of one incarnation, until its link is up after all") {
+  scene s;
+  s.picture.set_records(records({who(1), who(2), who(3), who(4)}), s.now);
+  s.picture.set_gone(who(4));  // it never was up, and needs no time any more
+  CHECK(s.picture.gone() == std::vector<node_start>{{{4}, 1}});
+  CHECK(s.picture.unreachable(s.now) == std::vector<node_index>{{4}});
+  s.picture.set_link(who(2), false);
+  s.picture.set_gone(who(2));
+  s.picture.set_link(who(4), true);
+  CHECK(s.picture.gone() == std::vector<node_start>{{{2}, 1}});
+  s.picture.set_records(records({who(1), who(2, 2), who(3), who(4)}), s.now);
+  CHECK(s.picture.gone().empty());
+  CHECK(s.picture.unmet(s.now) == std::vector<node_index>{{2}});
+  s.picture.set_gone(who(2));  // late
+  CHECK(s.picture.gone().empty());
 }
 
 TEST_CASE("whose record vanishes while it is reached, and has slots, still counts for a while") {
