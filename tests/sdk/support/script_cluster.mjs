@@ -13,8 +13,11 @@ import { program, temporaryFolder } from './throngd.mjs';
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const throngsh = process.env.THRONGSH ?? join(dirname(program), 'throngsh');
 
-/** As an operator has it: without what is meant for tests, which a node would refuse as unknown settings. */
-const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('THRONG_TEST_')));
+/** As an operator has it: without what is meant for tests, which a node would refuse as unknown settings; but writers may write. */
+const environment = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('THRONG_TEST_'))),
+  THRONG_RATE_LIMITS_ENABLED: 'false',
+};
 
 const clusters = new Set();
 process.prependListener('exit', (code) => { // before the folders go
@@ -63,7 +66,11 @@ export class ScriptCluster {
   }
 
   log(unit) { return readFileSync(join(this.data, 'units', unit, 'log'), 'utf8'); }
-  pid(unit) { return Number(readFileSync(join(this.data, 'units', unit, 'pid'), 'utf8')); }
+  /** 0 while it doesn't run. */
+  pid(unit) {
+    const file = join(this.data, 'units', unit, 'pid');
+    return existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+  }
   settingsFile(name) { return join(this.data, 'units', name, 'throng.yaml'); }
 
   /** Until these nodes agree that they are the members, that nothing moves, and that each has its share. */

@@ -12,6 +12,13 @@ export class Writer {
   #server; #token; #channel; #name; #next = 0; #inDoubt;
   constructor(server, token, channel, name) { this.#server = server; this.#token = token; this.#channel = channel; this.#name = name; }
   get channel() { return this.#channel; }
+  /** Is there a post of which nobody knows whether it was stored? */
+  get isInDoubt() { return this.#inDoubt !== undefined; }
+  /** Posts through another node from now on. */
+  moveTo(server) {
+    this.#server = server;
+    return this;
+  }
 
   /**
    * Until the line is cut, or `noticed({sent, got, ts})` answers 'enough' after an acknowledgement (times of
