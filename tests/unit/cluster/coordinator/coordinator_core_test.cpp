@@ -203,6 +203,7 @@ TEST_CASE("a newcomer gets no slots before it has met the others, not even those
 TEST_CASE("the first table waits until all have met, or have had their time") {
   auto facts = settled(3);
   facts.table.reset();
+  for (auto& each : facts.members) each.applied = 0;
   facts.members[1].unmet = {{3}};
   CHECK(waits(decide(facts, "n1", {})));
   facts.members[1].unmet.clear();
