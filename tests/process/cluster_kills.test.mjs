@@ -32,7 +32,7 @@ describe('most nodes are killed at once', () => {
       const crew = await FaultCrew.start([alone], at(alone), `after-${survivor}`);
       const outages = await crew.outages(async () => killAtOnce(others));
       process.stdout.write(`${others} are killed at once, ${led} led: until the next acknowledged post of each channel ${summary(outages)}\n`);
-      assert.ok(outages.at(-1) < 5_000);
+      assert.ok(outages.at(-1) < 15_000);
       const rows = await cluster.settled([survivor]);
       assert.equal(rows[0].SLOTS, 4096);
       await crew.stop(alone);

@@ -45,7 +45,7 @@ describe('links over TLS', () => {
     const crew = await FaultCrew.start([n1, n2], at(n1), 'tls');
     const outages = await crew.outages(() => cluster.fine('kill', 'n3'));
     process.stdout.write(`over TLS, a node is killed: until the next acknowledged post of each channel ${summary(outages)}\n`);
-    assert.ok(outages.at(-1) < 5_000);
+    assert.ok(outages.at(-1) < 15_000);
     await cluster.settled(['n1', 'n2']);
     await cluster.up();
     await cluster.settled(all);
@@ -112,15 +112,18 @@ describe('links over TLS', () => {
       .replace(/certificate: .*/, `certificate: "${join(folder, 'all.pem')}"`).replace(/key: .*/, `key: "${join(folder, 'key.pem')}"`)
       .replace(/authority: .*/, `authority: "${join(folder, 'all.pem')}"`);
     writeFileSync(file, own);
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, '--config', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    // What is meant for tests a node refuses as unknown settings.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('THRONG_TEST_')));
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, '--config', file], { stdio: ['ignore', 'ignore', 'pipe'], env });
     let said = '';
     child.stderr.on('data', (text) => { said += text; });
+    const ended = once(child, 'close');
     try {
       await eventually(() => `n9 to say why it has no links: ${said}`, () => /no link to n[123]: TLS: \S+/.test(said), 30_000);
       assert.equal((await metrics(n1)).throng_cluster_slots + (await metrics(n2)).throng_cluster_slots + (await metrics(n3)).throng_cluster_slots, 4096);
     } finally {
       child.kill('SIGKILL');
-      await once(child, 'close');
+      await ended;
     }
     await cluster.settled(all);
   });

@@ -73,7 +73,7 @@ describe('one channel', () => {
     const posts = writers.reduce((all, writer) => all + writer.acknowledged.length, 0);
     process.stdout.write(`${moves} moves under ${posts} posts: the longest wait of any writer around a move p50 ${percentile(longest, 0.5).toFixed(1)} ms, `
       + `p99 ${percentile(longest, 0.99).toFixed(1)} ms; all posts p50 ${percentile(usual, 0.5).toFixed(1)} ms, p99 ${percentile(usual, 0.99).toFixed(1)} ms\n`);
-    assert.ok(percentile(longest, 0.99) < 2_000);
+    assert.ok(percentile(longest, 0.99) < 10_000);
 
     const stored = await checkHistory(nodes[0], people[0].token, channel, writers);
     for (const [i, socket] of sockets.entries()) {

@@ -171,7 +171,8 @@ describe('mysql', () => {
     const replica = (await table(server, 'shards --servers')).find((row) => row.SHARD === '-80' && row.ROLE === 'replica').SERVER;
     const { note } = await shell(server, `reparent -80 ${replica}`);
     assert.match(note, new RegExp(`^${replica} is the primary now`));
-    assert.equal((await table(server, 'shards')).find((row) => row.SHARD === '-80').PRIMARY, replica);
+    await eventually('the node to hear of it from the topology', async () =>
+      (await table(server, 'shards')).find((row) => row.SHARD === '-80').PRIMARY === replica, 10_000);
     await alice.web.chat.postMessage({ channel: channels['-80'], text: 'on the other one' });
     assert.equal((await shell(server, 'reparent -40 h:1', { mayFail: true })).error, 'not_found');
     await wellWithin(30_000);

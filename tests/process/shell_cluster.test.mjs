@@ -100,7 +100,7 @@ describe('the shell over three nodes', () => {
     const [named] = await table(n2, 'find #channel-3');
     assert.equal(named.ENTITY, `channel:${channels[3]}`);
     assert.equal(named.NODE, await ownerOf(channels[3]));
-    assert.equal((await shell(n1, 'state channel:C7777777', { mayFail: true })).error, 'not_found');
+    assert.equal((await shell(n1, 'state presence:99999999', { mayFail: true })).error, 'not_found');
   });
 
   it('why tells where a message was, hop by hop, over all nodes', async () => {
@@ -190,9 +190,12 @@ describe('the shell over three nodes', () => {
   it('the audit tells what was changed, on every node, and after a restart', async () => {
     await shell(n3, `stop channel:${channels[7]}`);
     const kept = async (node) => (await table(node, 'audit')).map((row) => [row.NODE, row.COMMAND, row.OUTCOME, row.WHO]);
-    const rows = await kept(n1);
-    assert.ok(rows.some(([node, command, outcome, who]) => node === 'n3' && command === `stop channel:${channels[7]}`
-      && /^ok: .* was stopped/.test(outcome) && who === 'operator'), JSON.stringify(rows));
+    let rows;
+    await eventually(() => `the audit to have it all: ${JSON.stringify(rows)}`, async () => {
+      rows = await kept(n1);
+      return rows.some(([node, command, outcome, who]) => node === 'n3' && command === `stop channel:${channels[7]}`
+        && /^ok: .* was stopped/.test(outcome) && who === 'operator');
+    }, 10_000);
     assert.ok(rows.filter(([, command]) => command.startsWith('kill ')).length === 3);
     assert.ok(!rows.some(([,,, who]) => who === 'viewer'), 'what was refused is in the log only');
     assert.ok(existsSync(join(n2.data, 'audit.jsonl')));
