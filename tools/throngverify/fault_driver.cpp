@@ -159,6 +159,7 @@ task<void> fault_driver::cut(planned_fault fault, std::size_t node) {
 task<void> fault_driver::roll(planned_fault fault) {
   for (std::size_t i = 0; i < scene_.nodes.size() && !scene_.is_over; ++i) {
     fault.lasts = {};
+    while (hit_.contains(i)) co_await scene_.loop.sleep_for(50ms);  // by a fault that overlaps
     co_await away(fault, i, "stop");
   }
 }
