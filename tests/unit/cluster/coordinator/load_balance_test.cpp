@@ -104,11 +104,11 @@ entity_key channel_on(const balanced_town& t, std::uint16_t node) {
     if (t.owner(channel(id)) == node_index{node}) return channel(id);
 }
 
-TEST_CASE("balance: load that wavers around even moves nothing, for hours") {
+TEST_CASE("balance: load that wavers around even moves nothing, for half an hour") {
   balanced_town t(4);
   std::mt19937 random(1);
   std::size_t moves = 0;
-  for (int minute = 0; minute < 120; ++minute) {
+  for (int minute = 0; minute < 30; ++minute) {
     for (auto& each : t.loads) each = static_cast<std::uint32_t>(random() % 100);
     moves += t.run(60s);
   }
@@ -218,7 +218,7 @@ TEST_CASE("balance: one hot channel among many is moved once to the quietest nod
   CHECK(t.owner(key) != node_index{2});
   CHECK(t.last_why == to_text(key) + " is hot: 200 messages a second, 15 waiting");
   const auto now_on = t.owner(key);
-  t.run(3600s);
+  t.run(900s);
   CHECK(t.owner(key) == now_on);
   CHECK(std::ranges::count(t.all_moves, slot_of(key), &slot_move::slot) == 1);
 }
