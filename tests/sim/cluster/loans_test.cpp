@@ -284,7 +284,7 @@ void meets(three_nodes& c, mishap what, int steps) {
   }
 }
 
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int stride = 40;  // slow, and in one thread there is little to find
 #else
 constexpr int stride = 9;
@@ -323,7 +323,7 @@ TEST_CASE("loans: a mishap at any step of giving back") {
 }
 
 TEST_CASE("loans: pins and moves with kills and pauses and cuts and outages at random") {
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
   constexpr unsigned seeds = 2;
 #else
   constexpr unsigned seeds = 8;
