@@ -18,7 +18,7 @@ std::shared_ptr<slot_shell> guest_set::begin(const loan& what) {
     at.shell->guest_epoch = what.epoch;
     at.lender = what.lender;
     borrowed_logger until_it_is_made;
-    at.shell->actor = spawn_guest_slot(system_, services_, at.shell);
+    at.shell->actor = spawn_slot(system_, services_, *at.shell);
   }
   if (at.keys.insert(what.key).second) ++count_;
   return at.shell;
@@ -45,7 +45,13 @@ void guest_set::end(const loan& what) {
   --count_;
   if (!found->second.keys.empty()) return;
   caf::anon_send(found->second.shell->actor, slot_input{slot_shutdown{}});
+  ending_.push_back(std::move(found->second.shell));
   places_.erase(found);
+}
+
+void guest_set::forget_ended() {
+  std::lock_guard lock(mutex_);
+  std::erase_if(ending_, [](const auto& shell) { return shell->has_ended.load(); });
 }
 
 std::vector<std::shared_ptr<slot_shell>> guest_set::shells() const {

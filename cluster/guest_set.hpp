@@ -35,6 +35,8 @@ class guest_set {
   std::shared_ptr<slot_shell> find(entity_key key) const;
   /// Nothing of it is left here.
   void end(const loan& what);
+  /// Lets go of the SLOTs that have ended since.
+  void forget_ended();
 
   /// Those for which `is_over(loan)`.
   template <class Predicate>
@@ -61,6 +63,7 @@ class guest_set {
   node_services& services_;
   mutable std::mutex mutex_;
   std::map<std::pair<slot_id, epoch_t>, place> places_;
+  std::vector<std::shared_ptr<slot_shell>> ending_;  // told to, and may still run
   std::size_t count_ = 0;
   bool is_closed_ = false;
 };

@@ -19,7 +19,6 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds subscription_timeout{5'000};
 constexpr milliseconds raise_again_after{200};
 constexpr milliseconds renew_again_after{500};
 constexpr std::size_t handover_bytes = 256u << 10;  // in one parcel, if its first entity hasn't more
@@ -131,7 +130,8 @@ void live_region::ask_from(entity_key from, entity_key to, message_ptr request, 
   letter.deadline = services_.clock.now() + timeout;
   letter.path = {.origin = services_.self, .asked = wall()};
   pending_asks::repetition again;
-  if (between_ && services_.may_repeat && services_.may_repeat(*letter.message)) again = {from, to, letter.message};
+  if (between_ && services_.may_repeat && services_.may_repeat(*letter.message))
+    again = {from, to, letter.message, letter.path.asked};
   letter.correlation = services_.asks->add(letter.deadline, std::move(done), std::move(again));
   if (auto why = send(to, letter)) services_.asks->resolve(letter.correlation, std::move(*why));
 }
@@ -227,16 +227,25 @@ std::shared_ptr<reply_handle> live_region::reply_to(node_index origin, std::uint
   });
 }
 
+/// Before it goes, so that whoever asked is told if `to` dies.
+void live_region::note_sent(node_index to, node_index origin, std::uint64_t correlation, steady_time deadline) {
+  if (correlation == 0) return;
+  if (origin == services_.self)
+    services_.asks->sent(correlation, to);
+  else
+    passed_.note({deadline, to, origin, correlation}, now());
+}
+
 /// Over the link.
 std::optional<error> live_region::post(node_index to, slot_item& item) {
   parcel what;
   if (auto* change = dynamic_cast<subscription_item*>(&item)) {
-    if (change->origin == services_.self && change->correlation != 0) services_.asks->sent(change->correlation, to);
+    note_sent(to, change->origin, change->correlation, now() + subscription_timeout);
     what = subscription_parcel{change->stream, change->wanted,     change->correlation,
                                change->origin, item.table_version, item.hops};
   } else {
     auto& letter = static_cast<letter_item&>(item);
-    if (letter.origin == services_.self && letter.correlation != 0) services_.asks->sent(letter.correlation, to);
+    note_sent(to, letter.origin, letter.correlation, letter.deadline);
     what = parcel_of(letter);
   }
   if (between_->post(to, encode(what))) return std::nullopt;
@@ -329,7 +338,7 @@ void live_region::repeat_lost_asks() {
     letter.from = each.again.from;
     letter.message = std::move(each.again.request);
     letter.deadline = each.deadline;
-    letter.path = {.origin = services_.self, .asked = wall()};
+    letter.path = {.origin = services_.self, .asked = each.again.asked};
     letter.correlation = each.correlation;
     if (auto why = send(letter.to, letter)) services_.asks->resolve(letter.correlation, std::move(*why));
   }
@@ -528,6 +537,7 @@ void live_region::tick(steady_time now) {
   peers_->tick(now);
   tend_guests(now);
   if (!between_) return;
+  repeat_lost_asks();  // a LINK that ends may tell what it lost after the table was applied
   repeat_lost_subscriptions();
   std::vector<fence> again;
   with_gates([&](auto& gates, auto& todo) {
@@ -648,8 +658,8 @@ void live_region::receive(node_index from, handover_parcel& in, std::optional<er
   with_gates([&](auto& gates, auto&) { gates.handed_over(from, in.slot, std::move(in.entities)); });
 }
 
-/// Whoever waits for an answer from a node that is gone hears so at once, or has its question sent again with the table
-/// that says so.
+/// Whoever waits for an answer from a node that is gone hears so at once, or has its question sent again: with the
+/// table that says so, or with the next tick if that has come before.
 void live_region::on_lost(const node_identity& peer, const std::vector<std::string>& parcels) {
   peers_->peer_lost(peer);
   const error why{errc::unavailable, "node " + peer.name + " is gone"};
@@ -658,6 +668,7 @@ void live_region::on_lost(const node_identity& peer, const std::vector<std::stri
     std::lock_guard lock(lost_mutex_);
     for (auto& each : again) lost_asks_.push_back(std::move(each));
   }
+  for (const auto& each : passed_.lose(peer.node, now())) answers_->answer(each.origin, each.correlation, why);
   // What others sent by way of this node, and never got there.
   const auto tell = [&](node_index origin, std::uint64_t correlation) {
     if (correlation != 0 && origin != services_.self) answers_->answer(origin, correlation, why);
@@ -665,9 +676,7 @@ void live_region::on_lost(const node_identity& peer, const std::vector<std::stri
   for (const auto& bytes : parcels) {
     auto decoded = decode_parcel(bytes);
     if (!decoded) continue;
-    if (auto* letter = std::get_if<letter_parcel>(&decoded->what); letter && letter->loan != 0 && letter->correlation != 0)
-      answers_->answer(letter->origin, letter->correlation, why);  // whoever asked: it was sent to the slot's owner
-    else if (letter)
+    if (auto* letter = std::get_if<letter_parcel>(&decoded->what))
       tell(letter->origin, letter->correlation);
     else if (auto* change = std::get_if<subscription_parcel>(&decoded->what))
       tell(change->origin, change->correlation);

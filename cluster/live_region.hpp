@@ -24,6 +24,7 @@
 #include "cluster/link/node_asks.hpp"
 #include "cluster/link/parcel.hpp"
 #include "cluster/node_services.hpp"
+#include "cluster/passed_asks.hpp"
 #include "cluster/region.hpp"
 #include "cluster/slot_set.hpp"
 
@@ -89,6 +90,7 @@ class live_region final : public region, public entity_door, public loan_door {
   void renew_epoch(slot_id slot, epoch_t epoch) override;
 
  private:
+  static constexpr std::chrono::milliseconds subscription_timeout{5'000};
   class letter_item;
   class subscription_item;
   class answer_desk;
@@ -120,6 +122,7 @@ class live_region final : public region, public entity_door, public loan_door {
   std::shared_ptr<const envelope> open(letter_item& letter, epoch_t epoch);
   std::shared_ptr<reply_handle> reply_to(node_index origin, std::uint64_t correlation);
   void refuse(slot_item& item, error why);
+  void note_sent(node_index to, node_index origin, std::uint64_t correlation, steady_time deadline);
   std::unique_ptr<letter_item> letter_of(const envelope& message);
   void drained(slot_id slot, slot_remains remains);
 
@@ -203,8 +206,9 @@ class live_region final : public region, public entity_door, public loan_door {
   std::vector<fence> raise_again_;
   steady_time raise_again_at_{};
 
+  passed_asks passed_;  // of other nodes
   std::mutex lost_mutex_;
-  std::vector<pending_asks::lost_ask> lost_asks_;  // to be sent again with the next table
+  std::vector<pending_asks::lost_ask> lost_asks_;  // to be sent again with the next table, or tick
   struct lost_subscription {
     entity_key stream;
     steady_time until;

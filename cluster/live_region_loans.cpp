@@ -40,6 +40,7 @@ void live_region::tell_pins(slot_id slot) {
 
 void live_region::note_incarnations(const std::vector<node_identity>& members) {
   std::lock_guard lock(loans_mutex_);
+  incarnations_.clear();
   for (const auto& each : members) incarnations_[each.node] = each.incarnation;
 }
 
@@ -100,10 +101,12 @@ std::optional<error> live_region::pass_on(node_index to, epoch_t epoch, const sl
   if (const auto* change = std::get_if<slot_subscription>(&what)) {
     passed = subscription_parcel{change->stream, change->wanted, change->correlation, change->node, 0, 0, epoch};
     reply = change->reply;
+    note_sent(to, change->node, change->correlation, now() + subscription_timeout);
   } else {
     const auto& message = *std::get<std::shared_ptr<const envelope>>(what);
     passed = passed_letter(message, epoch, now());
     reply = message.reply;
+    note_sent(to, message.path.origin, message.correlation, message.deadline);
   }
   if (!between_->post(to, encode(passed))) {
     services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
@@ -211,12 +214,14 @@ void live_region::give_back(const guest_set::loan& guest, entity_remains left) {
   auto bytes = encode(loan_parcel{loan_parcel::step_t::returned, guest.epoch, std::move(left.handover)});
   if (between_->post(guest.lender, bytes)) return;
   std::lock_guard lock(loans_mutex_);
-  if (unsent_.size() < guest_set::guests_max)
-    unsent_.push_back({guest.lender, incarnations_[guest.lender], std::move(bytes)});
+  const auto lender = incarnations_.find(guest.lender);  // one that is gone doesn't wait for it
+  if (lender != incarnations_.end() && unsent_.size() < guest_set::guests_max)
+    unsent_.push_back({guest.lender, lender->second, std::move(bytes)});
 }
 
 void live_region::tend_guests(steady_time now) {
   send_returns();
+  guests_.forget_ended();
   if (guests_.size() == 0) return;
   std::vector<guest_set::loan> over;
   {
@@ -238,7 +243,9 @@ void live_region::tend_guests(steady_time now) {
 void live_region::send_returns() {
   std::lock_guard lock(loans_mutex_);
   std::erase_if(unsent_, [this](const unsent_return& each) {
-    return incarnations_[each.lender] != each.incarnation || between_->post(each.lender, each.parcel);
+    const auto lender = incarnations_.find(each.lender);
+    return lender == incarnations_.end() || lender->second != each.incarnation ||
+           between_->post(each.lender, each.parcel);
   });
 }
 

@@ -40,7 +40,7 @@ class node {
     std::function<void(const node_identity& peer)> on_peer_gone{};
     /// Which requests may be sent again to the next owner when the node that they were sent to has died.
     std::function<bool(const google::protobuf::Message& request)> may_repeat{};
-    std::function<void(std::string why)> on_broken{};                            // as node_services::give_up has it
+    std::function<void(std::string why)> on_broken{};  // as node_services::give_up has it
   };
 
   static std::unique_ptr<node> start(parts with, kinds placed);

@@ -2,8 +2,8 @@
 // PENDING ASKS: who waits for which answer, and until when. Each callback is called exactly once: with the answer, with
 // errc::deadline_exceeded by expire(), or with errc::stopping by stop(). Thread-safe: 16 shards, each with a lock that
 // is held for a look-up only, never during a callback.
-// It also knows on which node an ask is, as far as it is on another one: what was there when that died is answered at
-// once, or given back to be sent again.
+// It also knows to which other node an ask was sent first: what was there when that died is answered at once, or given
+// back to be sent again, behind what was asked since. Where it went on from there, PASSED ASKS know on that node.
 #pragma once
 
 #include <array>
@@ -22,6 +22,7 @@ class pending_asks {
   struct repetition {
     entity_key from, to;
     message_ptr request;
+    wall_time asked;
   };
 
   /// Before the first ask: the ids begin there. Those of an earlier start of the same node must not come again, for a

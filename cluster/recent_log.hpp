@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <mutex>
+#include <span>
 #include <vector>
 
 namespace throng {
@@ -15,14 +16,17 @@ class recent_log {
   /// 0 keeps nothing.
   explicit recent_log(std::size_t count_max) : count_max_(count_max) {}
 
-  void add(const Record& record) {
-    if (count_max_ == 0) return;
+  void add(const Record& record) { add(std::span(&record, 1)); }
+  void add(std::span<const Record> records) {
+    if (count_max_ == 0 || records.empty()) return;
     const std::lock_guard lock(mutex_);
-    if (records_.size() < count_max_)
-      records_.push_back(record);
-    else
-      records_[next_] = record;
-    next_ = (next_ + 1) % count_max_;
+    for (const auto& each : records) {
+      if (records_.size() < count_max_)
+        records_.push_back(each);
+      else
+        records_[next_] = each;
+      next_ = (next_ + 1) % count_max_;
+    }
   }
 
   /// The newest `most` records that fit, oldest first.

@@ -68,13 +68,13 @@ struct member {
 
 class slot_actor final : public caf::event_based_actor {
  public:
-  slot_actor(caf::actor_config& config, node_services& services, slot_shell& shell,
-             std::shared_ptr<slot_shell> shared_shell)
-      : caf::event_based_actor(config), services_(services), shared_shell_(std::move(shared_shell)), shell_(shell) {
+  slot_actor(caf::actor_config& config, node_services& services, slot_shell& shell)
+      : caf::event_based_actor(config), services_(services), shell_(shell) {
     harden(this);
   }
 
   const char* name() const override { return "slot"; }
+  void on_exit() override { shell_.has_ended.store(true); }
 
   caf::behavior make_behavior() override {
     return {[this](slot_input& input) {
@@ -801,7 +801,6 @@ class slot_actor final : public caf::event_based_actor {
   }
 
   node_services& services_;
-  const std::shared_ptr<slot_shell> shared_shell_;  // of a SLOT of guests, which goes before the node does
   slot_shell& shell_;
   std::unordered_map<entity_key, member> members_;
   subscriber_table subscribers_;
@@ -820,12 +819,7 @@ class slot_actor final : public caf::event_based_actor {
 }  // namespace
 
 caf::actor spawn_slot(caf::actor_system& system, node_services& services, slot_shell& shell) {
-  return system.spawn<slot_actor>(std::ref(services), std::ref(shell), nullptr);
-}
-
-caf::actor spawn_guest_slot(caf::actor_system& system, node_services& services, std::shared_ptr<slot_shell> shell) {
-  auto& plain = *shell;
-  return system.spawn<slot_actor>(std::ref(services), std::ref(plain), std::move(shell));
+  return system.spawn<slot_actor>(std::ref(services), std::ref(shell));
 }
 
 }  // namespace throng

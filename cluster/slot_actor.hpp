@@ -30,10 +30,10 @@ struct slot_shell {
   // Of a SLOT of guests: what the owner of the slot has lent this node, under its epoch (cluster/guest_set.hpp).
   node_index guest_of;  // 0: the slot is this node's own
   epoch_t guest_epoch = 0;
+  std::atomic<bool> has_ended{false};  // its actor touches it no more
 };
 
-/// REQUIRES: `shell` outlives the actor system.
+/// REQUIRES: `shell` outlives the actor: it lives as long as the actor system, or until it `has_ended`.
 caf::actor spawn_slot(caf::actor_system& system, node_services& services, slot_shell& shell);
-caf::actor spawn_guest_slot(caf::actor_system& system, node_services& services, std::shared_ptr<slot_shell> shell);
 
 }  // namespace throng

@@ -177,7 +177,7 @@ void slot_gates::change_owner(slot_id slot, gate& at, slot_table::owner next, st
     changing(at).release_from = next.previous;
     changing(at).release_version = version_;
     changing(at).release_since = now_;
-    if (is_alive(next.previous)) todo.push_back(ask_release{next.previous, slot, version_});
+    todo.push_back(ask_release{next.previous, slot, version_});  // to nobody, if it is gone: go_on() sees that
   }
 }
 

@@ -97,7 +97,6 @@ class slot_loans {
   // -- questions
   // -------------------------------------------------------------------------------------------------------
 
-  bool is_empty() const { return loans_.empty() && pins_.empty(); }
   /// Nobody has to be waited for: what isn't home is lost.
   bool is_home() const;
   /// Somebody who is gone may still write: the slot needs another epoch.

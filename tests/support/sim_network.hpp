@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -29,6 +30,12 @@ class sim_network {
 
   /// Delivers one parcel of a random link; false if there is none that may be delivered.
   bool deliver_one() {
+    if (!losses_.empty() && !holds_losses_) {
+      auto tell = std::move(losses_.front());
+      losses_.pop_front();
+      tell();
+      return true;
+    }
     std::vector<std::pair<node_index, node_index>> ready;
     for (const auto& [way, parcels] : ways_)
       if (!parcels.empty() && !cuts_.contains(way) && ends_.contains(way.second) && agree(way.first, way.second) &&
@@ -51,6 +58,10 @@ class sim_network {
   }
   /// What is on its way, the next to arrive first.
   const std::deque<std::string>& on_the_way(node_index from, node_index to) { return ways_[{from, to}]; }
+  /// What was on its way to a peer that goes is told behind set_peers(), as a link's own thread does; while they are
+  /// held, not at all.
+  void tell_losses_later() { tells_losses_later_ = true; }
+  void hold_losses(bool hold) { holds_losses_ = hold; }
   /// Both ways, until heal().
   void cut(node_index a, node_index b) { cuts_.insert({{a, b}, {b, a}}); }
   /// Nothing arrives from `a` at `b`; what `b` sends does. Both lose their link.
@@ -94,7 +105,16 @@ class sim_network {
       for (const auto& peer : gone)
         if (!knows(peer.node)) {
           auto lost = std::exchange(net_.ways_[{self_, peer.node}], {});
-          events_.on_lost(peer, {lost.begin(), lost.end()});
+          auto tell = [this, peer, all = std::vector<std::string>(lost.begin(), lost.end())] {
+            events_.on_lost(peer, all);
+          };
+          if (!net_.tells_losses_later_)
+            tell();
+          else
+            net_.losses_.push_back([&net = net_, self = self_, me = this, tell = std::move(tell)] {
+              const auto found = net.ends_.find(self);
+              if (found != net.ends_.end() && found->second == me) tell();
+            });
           net_.ways_[{peer.node, self_}].clear();
         }
     }
@@ -132,6 +152,8 @@ class sim_network {
   std::map<node_index, end*> ends_;
   std::map<std::pair<node_index, node_index>, std::deque<std::string>> ways_;
   std::set<std::pair<node_index, node_index>> cuts_;
+  std::deque<std::function<void()>> losses_;
+  bool tells_losses_later_ = false, holds_losses_ = false;
 };
 
 }  // namespace throng::test

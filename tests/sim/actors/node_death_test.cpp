@@ -183,6 +183,25 @@ TEST_CASE("node death: a post with a client_msg_id goes to the next owner, and i
   CHECK(t.texts(room) == std::vector<std::string>{"named"});
 }
 
+TEST_CASE("node death: what a link gives back behind the new table is asked again with the next tick") {
+  town t;
+  const auto room = t.channel_on(2);
+  t.net().tell_losses_later();
+  t.at(2).holds_commits = true;
+  answer_to<PostRequest> answer = not_yet;
+  t.ask_later(1, key_of(room), t.post("named", "id-1"), &answer);
+  t.settle();
+  t.net().hold_losses(true);
+  t.kill(2);
+  t.replace_dead();  // both pieces of news at once
+  t.settle();
+  CHECK(answer.code() == errc::internal_error);
+  t.net().hold_losses(false);
+  t.advance(100ms);
+  REQUIRE(answer);
+  CHECK(t.texts(room) == std::vector<std::string>{"named"});
+}
+
 TEST_CASE("node death: what was under way on others goes on undisturbed") {
   town t;
   const auto room = t.channel_on(3);

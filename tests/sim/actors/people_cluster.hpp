@@ -137,6 +137,7 @@ class people_cluster {
   }
 
   virtual_time& clock() { return clock_; }
+  sim_network& net() { return net_; }
 
  private:
   template <class Request>
