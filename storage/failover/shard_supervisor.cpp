@@ -277,7 +277,12 @@ class supervisor final : public shard_supervisor {
       set_trouble("the topology can't be read: " + fresh.failure().detail);
       return fresh.failure();
     }
-    if (fresh->version != record.version) return error{errc::conflict, "the shard has just changed"};
+    if (fresh->version != record.version) {
+      // Versions may have begun anew while nobody looked: the watch tells only the newest state.
+      std::lock_guard lock(mutex_);
+      if (fresh->term >= record.term) record_ = *fresh;
+      return error{errc::conflict, "the shard has just changed"};
+    }
     refresh_notes(*fresh);
     shard_round round(topology_, how_, *fresh, *notes_);
     result<> outcome = done;
