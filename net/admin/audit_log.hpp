@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // AUDIT LOG: who changed what through this node's shell, when, from where, and how it went. The newest are kept in
 // memory, and in a file below the data folder, so that they survive a restart; past the bound the oldest go. A command
-// is written down before it runs and again when its outcome is known. Thread-safe; the file has a thread of its own.
+// is given to the file's own thread before it runs, and again when its outcome is known: a crash in between may lose
+// the last lines. Thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -47,25 +47,13 @@ void shell::why(const shell_words& words, io_loop&, answer reply) {
     local.channel = past.stream;
     local.was_published_here = true;
   }
-  if (services_.deliveries) {
-    // Outboxes know only the place in the stream, which the encoding of the same event has told before.
-    std::optional<delivery_note> known;
-    const auto notes = services_.deliveries->find(deliveries_max, [&](const delivery_note& each) {
-      return each.ts == *ts && (!channel || each.stream == *channel);
-    });
-    for (const auto& each : notes) {
+  if (services_.deliveries)
+    for (const auto& each : services_.deliveries->find(deliveries_max, [&](const delivery_note& note) {
+           return note.ts == *ts && (!channel || note.stream == *channel);
+         })) {
       local.hops.push_back(hop_of(each, services_.node));
-      known = each;
+      local.channel = each.stream;
     }
-    if (known) {
-      local.channel = known->stream;
-      for (const auto& each : services_.deliveries->find(deliveries_max, [&](const delivery_note& note) {
-             return note.step == delivery_note::step_t::written && note.stream == known->stream &&
-                    note.seq == known->seq;
-           }))
-        local.hops.push_back(hop_of(each, services_.node));
-    }
-  }
 
   // One node looks into the store: the one that published it, or the one that has the channel now.
   if (!channel) channel = local.channel;

@@ -4,6 +4,7 @@
 
 #include "cluster/envelope.hpp"
 #include "net/transport/frame.hpp"
+#include "storage/model/time.hpp"
 
 namespace throng {
 
@@ -18,6 +19,7 @@ struct stream_position {
 struct arrival {
   publication_ptr source;
   shared_frame frame;  // null: not for clients as it is (presence, sign-outs)
+  message_ts post{};   // its ts, if it is a post
 
   stream_position position() const { return {source->epoch, source->seq}; }
   bool is_numbered() const { return source->seq != 0; }

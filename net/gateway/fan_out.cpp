@@ -39,6 +39,12 @@ bool is_refusal(errc code) {
   }
 }
 
+message_ts post_of(const publication& published) {
+  if (published.seq == 0 || published.stream.kind != entity_kind::channel) return {};
+  const auto* event = dynamic_cast<const Event*>(published.event.get());
+  return {event && event->has_message() ? event->message().ts() : 0};
+}
+
 bool is_worth_another_try(errc code) {
   switch (code) {
     case errc::unavailable:
@@ -95,7 +101,6 @@ class fan_out::loop_state final : public replay_source {
   loop_fan_out fan;  // this loop's thread only
   std::vector<arrival> events;
   std::vector<entity_key> gapped;
-  std::vector<delivery_note> written;  // of the turn under way
   mutable std::mutex figures_mutex;
   loop_fan_out_figures figures;  // copied after each turn
 
@@ -118,6 +123,7 @@ class fan_out::loop_state final : public replay_source {
         if (dynamic_cast<const ReplayRequest&>(*request).since() != 0) begin = reply->after_seq();
         loop.post_always([this, keep, token, reply, page, begin] {
           fan.on_page(token, reply->epoch(), reply->end_seq(), *page, owner_.region_.now(), begin);
+          owner_.note_written(*this);
         });
         return;
       }
@@ -144,7 +150,8 @@ class fan_out::loop_state final : public replay_source {
       told.seq = numbered.seq();
       told.event = message_ptr(reply, &numbered.event());  // shares the reply
       auto frame = owner_.encode(told, to);
-      page.push_back({std::make_shared<const publication>(std::move(told)), std::move(frame)});
+      const message_ts post{numbered.event().has_message() ? numbered.event().message().ts() : 0};
+      page.push_back({std::make_shared<const publication>(std::move(told)), std::move(frame), post});
     }
     return page;
   }
@@ -228,35 +235,25 @@ void fan_out::publish(const publication_ptr& published) {
   const auto to = directory_.pass(*published);
   if (to.loops == 0) return;
   published_.fetch_add(1, std::memory_order_relaxed);
-  const arrival event{published, encode(*published, to)};
-  if (published->seq != 0) note_encoded(*published, to);
+  const arrival event{published, encode(*published, to), post_of(*published)};
+  if (event.post)
+    deliveries_.add(delivery_note{published->stream, published->seq, event.post, region_.wall(),
+                                  delivery_note::step_t::encoded, 0,
+                                  static_cast<std::uint32_t>(std::popcount(to.loops))});
   for (std::size_t i = 0; i < loops_.size(); ++i) {
     if (!(to.loops & std::uint64_t{1} << i)) continue;
     if (loops_[i]->inbox.push(event) == loop_inbox::outcome::queued_first) wake(i);
   }
 }
 
-void fan_out::note_encoded(const publication& published, const stream_directory::route& to) {
-  const auto* event = dynamic_cast<const Event*>(published.event.get());
-  if (!event || !event->has_message()) return;
-  deliveries_.add({published.stream,
-                   published.seq,
-                   {event->message().ts()},
-                   region_.wall(),
-                   delivery_note::step_t::encoded,
-                   0,
-                   static_cast<std::uint32_t>(std::popcount(to.loops))});
-}
-
-/// What the turn has passed on; edits and the like are noted too, and never looked for.
+/// What the loop has passed on since the last time, for `why`.
 void fan_out::note_written(loop_state& state) {
+  auto& passed = state.fan.passed_on();
+  if (passed.empty()) return;
   const auto at = region_.wall();
-  for (auto& each : state.written) {
-    each.at = at;
-    each.count = static_cast<std::uint32_t>(state.fan.reader_count_of(each.stream));
-    deliveries_.add(each);
-  }
-  state.written.clear();
+  for (auto& each : passed) each.at = at;
+  deliveries_.add(passed);
+  passed.clear();
 }
 
 // One task at a time and loop, so it needs no bound.
@@ -269,15 +266,6 @@ void fan_out::wake(std::size_t index) {
 void fan_out::run_turn(std::size_t index) {
   auto& state = *loops_[index];
   state.inbox.take(state.events, state.gapped);
-  for (const auto& each : state.events)
-    if (each.is_numbered() && each.source->stream.kind == entity_kind::channel)
-      state.written.push_back({each.source->stream,
-                               each.source->seq,
-                               {},
-                               {},
-                               delivery_note::step_t::written,
-                               static_cast<std::uint16_t>(index),
-                               0});
   state.fan.run_turn(state.events, state.gapped, region_.now());
   note_written(state);
   state.events.clear();

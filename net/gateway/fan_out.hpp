@@ -75,7 +75,6 @@ class fan_out : public std::enable_shared_from_this<fan_out> {
   void run_turn(std::size_t index);
   void sweep_later();
   void look_up_bot(team_id team, bot_id bot, std::function<void(std::optional<bot_card>)> done);
-  void note_encoded(const publication& published, const stream_directory::route& to);
   void note_written(loop_state& state);
   shared_frame encode(const publication& published, const stream_directory::route& to) const;
 

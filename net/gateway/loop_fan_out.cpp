@@ -346,6 +346,14 @@ void loop_fan_out::pass_on(std::uint32_t index, const arrival& event, steady_tim
     if (!is_open(index, key)) return;
   }
   if (event.frame) append(index, event);
+  if (event.post && !streams_[index].live.empty())
+    passed_on_.push_back({key,
+                          event.source->seq,
+                          event.post,
+                          {},
+                          delivery_note::step_t::written,
+                          static_cast<std::uint16_t>(loop_index_),
+                          static_cast<std::uint32_t>(streams_[index].live.size())});
   feed_followers(index, event, now);
   if (!is_open(index, key)) return;
   if (key.kind == entity_kind::user) {
@@ -689,13 +697,6 @@ void loop_fan_out::lose(std::uint32_t index, slot at, steady_time now) {
   if (!is_open(index, key) || !find_follower(index, at)) return;
   send_to(at, index, held, now);
   if (is_open(index, key)) promote(index);
-}
-
-std::size_t loop_fan_out::reader_count_of(entity_key stream) const {
-  const auto index = index_.find(stream);
-  if (index == key_index::none) return 0;
-  const auto& s = streams_[index];
-  return s.live.size() + (s.more ? s.more->followers.size() : 0);
 }
 
 // -- a turn's copying

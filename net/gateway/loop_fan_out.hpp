@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "net/gateway/catch_up.hpp"
+#include "net/gateway/delivery_log.hpp"
 #include "net/gateway/key_index.hpp"
 #include "net/gateway/presence_view.hpp"
 #include "net/gateway/stream_directory.hpp"
@@ -144,8 +145,8 @@ class loop_fan_out {
     }
   }
 
-  /// Live ones and those that are catching up.
-  std::size_t reader_count_of(entity_key stream) const;
+  /// The posts that live readers were sent, without the time; who takes them clears them, after each turn and page.
+  std::vector<delivery_note>& passed_on() { return passed_on_; }
 
   // -- what comes in
 
@@ -275,6 +276,7 @@ class loop_fan_out {
   std::size_t turn_count_ = 0;
   std::unordered_map<std::uint64_t, asked> asked_;  // by token
   std::uint64_t next_token_ = 1;
+  std::vector<delivery_note> passed_on_;
   std::uint64_t passed_ = 0;  // numbered events of all streams: a clock
   loop_fan_out_figures figures_;
 };

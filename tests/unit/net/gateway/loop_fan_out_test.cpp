@@ -334,6 +334,37 @@ TEST_CASE("loop_fan_out: repeated events are told once") {
   CHECK(f.fan.figures().duplicates == 2);
 }
 
+TEST_CASE("loop_fan_out: a post counts as passed on when it is, not when it comes") {
+  fixture f;
+  reader a;
+  f.fan.subscribe(f.add(a, 1), room, team);
+  const auto post = [](seq_t seq) {
+    auto made = event(room, seq);
+    made.post = {static_cast<std::int64_t>(seq)};
+    return made;
+  };
+  const auto passed_on = [&f] {
+    std::vector<seq_t> all;
+    for (const auto& each : std::exchange(f.fan.passed_on(), {})) {
+      CHECK(each.stream == room);
+      CHECK(each.ts.micros == static_cast<std::int64_t>(each.seq));
+      CHECK(each.count == 1);
+      all.push_back(each.seq);
+    }
+    return all;
+  };
+  f.turn({post(1), event(room, 2)});  // the other one is no post
+  CHECK(passed_on() == std::vector<seq_t>{1});
+  f.turn({post(4)});  // behind a gap
+  CHECK(passed_on().empty());
+  REQUIRE(f.source.questions.size() == 1);
+  const std::vector<arrival> page{post(3), post(4)};
+  f.fan.on_page(f.source.questions[0].token, 1, 4, page, now);
+  CHECK(passed_on() == std::vector<seq_t>{3, 4});
+  f.turn({post(4)});  // a duplicate
+  CHECK(passed_on().empty());
+}
+
 TEST_CASE("loop_fan_out: a stream that can't tell what is missing makes a gap for its readers, then goes on") {
   fixture f;
   reader a;
