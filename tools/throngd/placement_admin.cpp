@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <deque>
-#include <mutex>
 #include <thread>
 
 #include "cluster/coordinator/placement_preview.hpp"
@@ -23,6 +22,12 @@ constexpr milliseconds look_again{20};
 
 std::string counted(std::size_t count, const char* what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+bool takes_slots(const cluster_facts& facts, node_index node) {
+  const auto nodes = node_shares(facts);
+  const auto found = std::ranges::find(nodes, node, &node_share::node);
+  return found != nodes.end() && found->weight > 0;
 }
 
 class live_placement_admin final : public cluster_admin {
@@ -54,7 +59,6 @@ class live_placement_admin final : public cluster_admin {
     auto shown = preview_placement(std::move(facts), how_);
     made.made_for = shown.table_version;
     made.moves = std::move(shown.moves);
-    std::lock_guard lock(mutex_);
     made.id = (*now)->self.node.value * 1'000u + ++plans_made_ % 1'000;
     plans_.push_back(std::move(made));
     if (plans_.size() > plans_max) plans_.pop_front();
@@ -184,7 +188,9 @@ class live_placement_admin final : public cluster_admin {
     });
     if (!wished) return wished.failure();
     return to_text(what) + " is pinned to " + name +
-           ((*now)->facts.table->owner_of(*slot).node == member->who.node ? ", where it is" : ", and goes there");
+           ((*now)->facts.table->owner_of(*slot).node == member->who.node ? ", where it is"
+            : takes_slots((*now)->facts, member->who.node)                ? ", and goes there"
+                                                           : ", and goes there when that takes slots again");
   }
 
   result<std::string> unpin(const movable& what) override {
@@ -233,9 +239,8 @@ class live_placement_admin final : public cluster_admin {
     const auto* member = member_of(**now, name);
     if (!member) return no_member(name);
     const auto owner = facts.table->owner_of(slot).node;
-    if (owner == member->who.node) return to_text(movable{slot}) + " is on " + name + " already";
-    const auto nodes = node_shares(facts);
-    if (std::ranges::find(nodes, member->who.node, &node_share::node)->weight == 0)
+    if (owner == member->who.node) return error{errc::conflict, to_text(movable{slot}) + " is on " + name + " already"};
+    if (!takes_slots(facts, member->who.node))
       return error{errc::conflict, name + " takes no slots: it drains, or weighs nothing"};
     placement_change change;
     auto wished = edit([&](placement_wishes& wishes) -> result<> {
@@ -312,15 +317,15 @@ class live_placement_admin final : public cluster_admin {
                      "the slot table changed at this moment, and nothing of " + change.what + " was moved: plan again"};
       }
       if (system_time().now() >= until)
-        return change.what +
-               " waits: moves are under way, or nobody coordinates; it begins when they are over, if "
-               "the slot table is still the same then";
+        return error{errc::deadline_exceeded,
+                     change.what +
+                         " hasn't begun yet: moves are under way, or nobody coordinates; it begins when they are "
+                         "over, if the slot table is still the same then"};
       std::this_thread::sleep_for(look_again);
     }
   }
 
   result<remembered> find_plan(std::uint64_t id) const {
-    std::lock_guard lock(mutex_);
     if (plans_.empty()) return error{errc::not_found, "no plan was made on this node; make one with plan"};
     if (id == 0) return plans_.back();
     const auto found = std::ranges::find(plans_, id, &remembered::id);
@@ -375,8 +380,7 @@ class live_placement_admin final : public cluster_admin {
   topology_store& topology_;
   const std::function<view_ptr()> look_;
   const coordinator_options how_;
-  mutable std::mutex mutex_;  // for the plans: more than one worker may come by
-  std::deque<remembered> plans_;
+  std::deque<remembered> plans_;  // as all else here, of the shell's one worker
   std::uint32_t plans_made_ = 0;
   bool was_overtaken_ = false;
 };
