@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/throngbench/cluster_stage.hpp"
 
+#include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -25,6 +27,8 @@ constexpr auto settle_patience = 30s;  // for the last posts to reach all listen
 constexpr auto read_patience = 120s;
 constexpr auto retry_pause = 5ms;
 
+std::atomic<bool> is_interrupted{false};
+
 error trouble(std::string sentence) { return {errc::service_unavailable, std::move(sentence)}; }
 
 }  // namespace
@@ -39,8 +43,9 @@ cluster_stage::cluster_stage(const stage_plan& plan)
 cluster_stage::~cluster_stage() = default;
 
 result<> cluster_stage::play(const std::function<task<result<>>(cluster_stage&)>& act) {
-  result<> outcome = done;
+  result<> outcome = trouble("interrupted");
   bool is_over = false;
+  for (const int each : {SIGINT, SIGTERM, SIGHUP}) std::signal(each, [](int) { is_interrupted = true; });
   const auto go = [&]() -> task<void> {
     outcome = co_await open();
     if (outcome) outcome = co_await act(*this);
@@ -49,7 +54,7 @@ result<> cluster_stage::play(const std::function<task<result<>>(cluster_stage&)>
   };
   try {
     spawn(go());
-    loop_.run_until([&] { return is_over; });
+    loop_.run_until([&] { return is_over || is_interrupted; });
   } catch (const std::exception& failure) {
     outcome = error{errc::internal_error, failure.what()};
   }
@@ -179,6 +184,7 @@ task<std::vector<std::string>> cluster_stage::owners(std::size_t node) {
     std::string owner;
     if (said) {
       const auto document = parse_json(*said);
+      if (!document) co_return std::vector<std::string>(scene_.channels.size());
       std::vector<std::string> columns;
       document->root().find("columns").for_each_element(
           [&](json_value column) { columns.emplace_back(column.as_string().value_or("")); });

@@ -57,7 +57,9 @@ class migrate_play {
       auto& node = at[what];
       node = (node + 1) % scene.nodes.size();
       const auto id = scene.channels[i % count].id;
-      const move_mark mark{scene.record.fault_begun("migrate", what), id, scene.channels[(i + count / 2) % count].id};
+      auto other = (i + count / 2) % count;
+      for (std::size_t tries = 0; moved_as[other] == what && tries < count; ++tries) other = (other + 1) % count;
+      const move_mark mark{scene.record.fault_begun("migrate", what), id, scene.channels[other].id};
       auto moved = co_await stage.shell(i % scene.nodes.size(), "migrate " + what + " " + scene.nodes[node].name);
       if (!moved) co_return moved.failure();
       scene.record.fault_ended(mark.when);
