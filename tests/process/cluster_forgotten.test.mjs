@@ -53,6 +53,7 @@ describe('a Consul that has forgotten', () => {
     await eventually('another primary', async () => (await primary(n1)).PRIMARY !== first);
     await isWell();
     const before = { ...await stored('shards/'), ...await stored('serving/') };
+    assert.equal(Object.keys(before).length, 2, 'a shard, and that it serves');
     const slots = (await table(n1, 'nodes')).map((row) => [row.NODE, row.SLOTS]);
     const members = all.map((name) => cluster.log(name).match(/is no member any more/g)?.length ?? 0);
 

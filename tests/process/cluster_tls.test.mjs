@@ -68,6 +68,7 @@ describe('links over TLS', () => {
 
   it('garbage, a plain greeting and the 53 bytes that take 4 GiB never get past the gate', { timeout: 60_000 }, async () => {
     const before = residentMb();
+    const from = cluster.log('n1').length;
     // BASP 0.17: a direct message without a handshake, whose vector claims 2^32 - 1 elements.
     const the53 = Buffer.concat([Buffer.from('0300000000000011', 'hex'), Buffer.alloc(45, 0xff)]);
     for (const bytes of [the53, Buffer.alloc(100_000, 'x'), Buffer.from('throngL1\x10\0'), Buffer.from('GET / HTTP/1.1\r\n\r\n'), Buffer.alloc(0)]) {
@@ -77,7 +78,7 @@ describe('links over TLS', () => {
         await within('the gate to end it', ended(socket));
       }
     }
-    await says(/gate sends \S+ away: TLS: (wrong version number|packet length too long|\S+)/);
+    await eventually('the gate to name one of them', () => /gate sends \S+ away: /.test(cluster.log('n1').slice(from)));
     assert.ok(residentMb() < before + 64, `${before} MB, then ${residentMb()} MB`);
     await cluster.settled(all);
   });

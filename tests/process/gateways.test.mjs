@@ -253,8 +253,7 @@ describe('clients of several gateways', () => {
       await stopping;
       await post(n2, channels[0]);
       await listener.expect('message', { text: posted[channels[0]].at(-1) });
-      const { text, ts } = await within('its own message', listener.rtm.sendMessage('still here', channels[0]));
-      assert.equal(text ?? 'still here', 'still here');
+      const { ts } = await within('its own message', listener.rtm.sendMessage('still here', channels[0]));
       assert.ok(ts);
     } finally {
       await listener.close();

@@ -43,7 +43,7 @@ describe('throngverify', () => {
     assert.ok(figures.calls.post.acknowledged >= 1_000, JSON.stringify(figures.calls.post));
     assert.ok(figures.resumes >= 50, `${figures.resumes} resumes`);
     assert.ok(rules.posts.checked >= 5_000, `${rules.posts.checked} sights of posts`);
-    for (const kind of ['kill', 'pause', 'drain']) assert.ok(figures.stalls[kind]?.faults >= 1, `${kind}: ${JSON.stringify(figures.stalls)}`);
+    for (const kind of ['kill', 'pause', 'drain', 'leader']) assert.ok(figures.stalls[kind]?.faults >= 1, `${kind}: ${JSON.stringify(figures.stalls)}`);
     assert.deepEqual(readdirSync(folder), [], 'what is clean leaves nothing');
   });
 

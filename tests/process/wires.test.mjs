@@ -29,7 +29,7 @@ const listenPort = await (async () => {
 })();
 const wire = `wire * n1 127.0.0.1:${listenPort} 127.0.0.1:${target}\nwire * n2 127.0.0.1:${listenPort + 1} 127.0.0.2:${target}\n`;
 
-let child;
+let child, complaints = '';
 const follow = async (text) => {
   writeFileSync(file, text);
   child.kill('SIGHUP');
@@ -68,7 +68,8 @@ describe('throngwire', () => {
 
   it('passes all bytes in both directions, and ends what ends', async () => {
     writeFileSync(file, wire);
-    child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', join(dirname(program), 'throngwire'), file], { stdio: ['ignore', 'inherit', 'inherit'] });
+    child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', join(dirname(program), 'throngwire'), file], { stdio: ['ignore', 'inherit', 'pipe'] });
+    child.stderr.on('data', (text) => { complaints += text; });
     await eventually('the wires', () => existsSync(`${file}.applied`));
     const client = dial();
     const all = 'abcdefgh'.repeat(500_000);
@@ -132,6 +133,7 @@ describe('throngwire', () => {
     await says(client, 'before');
     writeFileSync(file, 'cut n1\n');
     child.kill('SIGHUP');
+    await eventually('a complaint', () => complaints.includes(`throngwire: ${file}`));
     await says(client, 'after');
     assert.equal(readFileSync(`${file}.applied`, 'utf8'), wire);
     assert.equal(child.exitCode, null);
