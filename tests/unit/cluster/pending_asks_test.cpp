@@ -44,7 +44,7 @@ TEST_CASE("pending asks: what was sent to a node that is gone is answered at onc
   const auto question = std::make_shared<const google::protobuf::StringValue>();
   for (int i = 0; i < 40; ++i) {
     pending_asks::repetition again;
-    if (i % 2 == 0) again = {{}, {entity_kind::user, 7}, question};
+    if (i % 2 == 0) again = {{}, {entity_kind::user, 7}, question, {}};
     ids.push_back(asks.add(
         steady_time{} + milliseconds(i), [&heard, i](result<message_ptr> a) { heard[i] = a ? errc{} : a.code(); },
         again));
