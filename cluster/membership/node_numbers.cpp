@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/membership/node_numbers.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include "storage/json/json.hpp"
@@ -55,13 +57,15 @@ result<bool> claim(topology_store& topology, std::uint16_t number, const std::st
 
 }  // namespace
 
-result<node_start> begin_start(topology_store& topology, const std::string& name) {
+result<node_start> begin_start(topology_store& topology, const std::string& name, wall_time now) {
+  const auto since_1970 = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+  const auto early = static_cast<std::uint64_t>(std::max<std::int64_t>(1, since_1970));
   for (int i = 0; i < tries; ++i) {
     auto known = read(topology, name);
     if (!known) return known.failure();
     node_start next;
     if (*known) {
-      next = {(*known)->start.node, (*known)->start.incarnation + 1};
+      next = {(*known)->start.node, std::max((*known)->start.incarnation + 1, early)};
     } else {
       std::uint16_t number = 1;
       for (; number <= node_number_max; ++number) {
@@ -70,7 +74,7 @@ result<node_start> begin_start(topology_store& topology, const std::string& name
         if (*claimed) break;
       }
       if (number > node_number_max) return error{errc::overloaded, "all node numbers are taken"};
-      next = {{number}, 1};
+      next = {{number}, early};
     }
     auto put = topology.put(number_key(name), to_json(next), *known ? (*known)->version : 0);
     if (put) return next;
