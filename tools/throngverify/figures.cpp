@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace throng::verify {
@@ -26,7 +27,16 @@ constexpr std::array<std::string_view, 5> phase_names{"", "invoked", "acknowledg
 
 struct fault_time {
   std::string kind;
+  std::string target;  // "n2", "n1 and consul, reset"
   std::int64_t from_ns = 0, to_ns = 0;
+
+  bool hits(std::string_view node) const {
+    if (node.empty()) return false;
+    const auto is_edge = [this](std::size_t i) { return i >= target.size() || target[i] == ' ' || target[i] == ','; };
+    for (auto at = target.find(node); at != std::string::npos; at = target.find(node, at + 1))
+      if ((at == 0 || is_edge(at - 1)) && is_edge(at + node.size())) return true;
+    return false;
+  }
 };
 
 /// The posts of one channel: when some were under way, and when one was acknowledged.
@@ -78,7 +88,8 @@ std::vector<fault_time> faults_of(const history& of, std::map<std::string, stall
   const auto end_ns = of.events.size() == 0 ? 0 : of.events[of.events.size() - 1].at_ns;
   for (std::size_t at = 0; at < of.events.size(); ++at) {
     const auto& e = of.events[at];
-    if (e.what == happening::fault_begun) all[e.other] = {std::string(of.name(e.stream)), e.at_ns, end_ns};
+    if (e.what == happening::fault_begun)
+      all[e.other] = {std::string(of.name(e.stream)), std::string(of.name(e.detail)), e.at_ns, end_ns};
     if (const auto found = all.find(e.other); e.what == happening::fault_ended && found != all.end())
       found->second.to_ns = e.at_ns + aftermath_ns;
   }
@@ -95,6 +106,33 @@ std::int64_t percentile(const std::vector<std::int64_t>& sorted, double share) {
   return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(share * static_cast<double>(sorted.size())))];
 }
 
+/// The posts whose node was hit by a fault before they ended.
+std::unordered_set<op_id> posts_at_hit_nodes(const history& of, const std::vector<fault_time>& faults) {
+  struct asked {
+    name_index node;
+    std::int64_t at_ns = 0;
+  };
+  std::map<socket_index, name_index> nodes_of_sockets;
+  std::unordered_map<op_id, asked> under_way;
+  std::unordered_set<op_id> hit;
+  for (std::size_t at = 0; at < of.events.size(); ++at) {
+    const auto& e = of.events[at];
+    if (e.what == happening::socket_opened) nodes_of_sockets[e.socket] = e.detail;
+    if (e.what != happening::post) continue;
+    if (e.phase == phase::invoked) {
+      under_way.try_emplace(e.op, asked{e.socket ? nodes_of_sockets[e.socket] : e.stream, e.at_ns});
+      continue;
+    }
+    const auto found = under_way.find(e.op);
+    if (found == under_way.end()) continue;
+    const auto [node, begun_ns] = found->second;
+    for (const auto& each : faults)
+      if (each.from_ns <= e.at_ns && each.to_ns >= begun_ns && each.hits(of.name(node))) hit.insert(e.op);
+    under_way.erase(found);
+  }
+  return hit;
+}
+
 }  // namespace
 
 std::string_view to_string(happening what) { return happening_names[static_cast<std::size_t>(what)]; }
@@ -104,6 +142,7 @@ run_figures measure(const history& of) {
   run_figures all;
   all.clients = of.clients.size() - 1;
   auto faults = faults_of(of, all.by_fault);
+  const auto not_metered = posts_at_hit_nodes(of, faults);
   std::unordered_map<op_id, std::int64_t> invoked;
   std::map<std::string, std::vector<std::int64_t>> times;
   std::map<channel_id, stall_meter> stalls;
@@ -119,7 +158,7 @@ run_figures measure(const history& of) {
     if (e.phase == phase::none) continue;
     const std::string kind(to_string(e.what));
     auto& figures = all.calls[kind];
-    auto* meter = e.what == happening::post
+    auto* meter = e.what == happening::post && !not_metered.contains(e.op)
                       ? &stalls.try_emplace(e.channel, e.channel, faults, all.by_fault).first->second
                       : nullptr;
     if (e.phase == phase::invoked) {

@@ -18,7 +18,8 @@ struct call_figures {
   std::int64_t p50_ns = 0, p99_ns = 0, max_ns = 0;  // from the first invocation to the acknowledgement
 };
 
-/// The longest time in which a channel acknowledged no post although one was under way.
+/// The longest time in which a channel acknowledged no post although one was under way, at a node that was itself
+/// spared: whoever has asked a paused one waits for that.
 struct stall_figures {
   std::uint64_t faults = 0;
   std::int64_t longest_ns = 0;

@@ -147,7 +147,7 @@ bool is_outcome_unknown(std::string_view error);
 struct recorder_options {
   std::uint64_t seed = 0;
   std::string replay{};
-  std::size_t events_max = 6'000'000;  // 480 MB; a run of ten minutes has one or two million
+  std::size_t events_max = 16'000'000;  // 1.3 GB; ten minutes with what is the default have six or seven million
   std::function<std::chrono::steady_clock::time_point()> now = &std::chrono::steady_clock::now;
 };
 

@@ -47,7 +47,7 @@ void print_figures(std::ostream& out, const run_figures& all) {
     for (const auto ns : {each.p50_ns, each.p99_ns, each.max_ns}) out << right(ms_text(ns), 10);
     out << '\n';
   }
-  out << "\nlongest time in which a channel acknowledged no post, though one was under way\n";
+  out << "\nlongest time in which a channel acknowledged no post, though one was under way at a node without a fault\n";
   for (const auto& [kind, each] : all.by_fault) {
     out << "  " << left(kind == "none" ? "no fault" : kind + " x" + std::to_string(each.faults), 14)
         << right(ms_text(each.longest_ns), 10) << " ms";

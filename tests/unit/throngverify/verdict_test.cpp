@@ -114,7 +114,7 @@ TEST_CASE("verdict: the JSON form is one object with all rules and figures") {
 TEST_CASE("figures: the longest time without an acknowledgement goes to the fault that was under way") {
   handmade run;
   run.post();
-  const auto fault = run.log.fault_begun("pause", "n1");
+  const auto fault = run.log.fault_begun("pause", "n2 and all nodes");
   const auto slow = run.invoke(happening::post, run.ann);
   run.wait(std::chrono::milliseconds(1'500));
   run.log.acknowledged(slow, run.next_ts());
@@ -129,6 +129,18 @@ TEST_CASE("figures: the longest time without an acknowledgement goes to the faul
   CHECK(pause.channel == handmade::town);
   CHECK(figures.by_fault.at("none").longest_ns < 20'000'000);
   CHECK(figures.calls.at("post").max_ns >= 1'500'000'000);
+}
+
+TEST_CASE("figures: who waits for a node that was hit itself doesn't count") {
+  handmade run;
+  auto slow = run.make_call(happening::post, run.ann);
+  slow.node = "n1";
+  run.log.invoked(slow);
+  const auto fault = run.log.fault_begun("cut", "n1 and consul, reset");
+  run.wait(std::chrono::milliseconds(1'500));
+  run.log.acknowledged(slow, run.next_ts());
+  run.log.fault_ended(fault);
+  CHECK(measure(run.log.take()).by_fault.at("cut").longest_ns == 0);
 }
 
 TEST_CASE("history file: what is written is read again as it was") {
