@@ -11,6 +11,7 @@
 
 #include "cluster/envelope.hpp"
 #include "storage/model/result.hpp"
+#include "storage/model/time.hpp"
 #include "storage/topology/topology_store.hpp"
 
 namespace throng {
@@ -24,10 +25,11 @@ struct node_start {
 /// Ids that nodes give out (actors/id_generator.hpp) have room for so many.
 inline constexpr std::uint16_t node_number_max = 1023;
 
-/// A start of `name`: its number (the smallest free one if it has none yet), and an incarnation above all before.
+/// A start of `name`: its number (the smallest free one if it has none yet), and an incarnation above all before, also
+/// above those that a topology which was emptied has forgotten: it is the time in milliseconds, as far as clocks go.
 /// Errors: those of the topology; errc::conflict if too many start at once (try again); errc::overloaded when all
 /// numbers are taken.
-result<node_start> begin_start(topology_store& topology, const std::string& name);
+result<node_start> begin_start(topology_store& topology, const std::string& name, wall_time now);
 
 /// Is this start still the last one? Writes it down if the topology has forgotten it.
 result<bool> is_current(topology_store& topology, const std::string& name, node_start start);

@@ -54,7 +54,7 @@ class town {
     auto made = std::make_unique<member>();
     auto& self = *made;
     self.name = name;
-    auto number = begin_start(topology, name);
+    auto number = begin_start(topology, name, clock.wall());
     REQUIRE(number.ok());
     self.who = {number->node, number->incarnation, name, "127.0.0.1:1", "127.0.0.1:2", "http://127.0.0.1:3"};
     self.sees = std::make_unique<observed_topology>(topology);

@@ -58,7 +58,7 @@ result<> node_cluster::begin() {
 result<node_start> node_cluster::begin_start_patiently() {
   const auto until = system_time().now() + settings_.storage.mysql.start_patience;
   while (true) {
-    auto started = begin_start(*topology_, settings_.node);
+    auto started = begin_start(*topology_, settings_.node, system_time().wall());
     const bool may_pass = !started && (started.code() == errc::service_unavailable || started.code() == errc::conflict);
     if (!may_pass || system_time().now() >= until) return started;
     std::this_thread::sleep_for(look_again);

@@ -350,5 +350,32 @@ TEST_CASE("kills, restarts, cuts and outages at random: what was acknowledged st
   }
 }
 
+TEST_CASE("a node that starts while the topology has forgotten all is new to those who have buried it") {
+  town t(11, 3);
+  for (const auto* name : {"n1", "n2", "n3"}) t.start(name);
+  REQUIRE(t.settles(10s));
+  for (int i = 0; i < 3; ++i) {
+    t.kill("n3");
+    t.pass(3s);
+    t.start("n3");
+    REQUIRE(t.settles(20s));
+  }
+  t.end("n3");
+  t.pass(3s);
+  t.topology.forget();
+  t.start("n3");  // before the others have put back who they are: with the number of one of them
+  for (int i = 0; i < 20; ++i) {
+    t.pass(200ms);
+    for (const auto* name : {"n1", "n2", "n3"}) {
+      if (t.members.contains(name) && t.members.at(name)->expelled) t.end(name);
+      if (!t.members.contains(name)) t.start(name);
+    }
+  }
+  REQUIRE(t.settles(20s));
+  for (const auto* name : {"n1", "n2", "n3"}) CHECK(t.slots_of(name) > 1'000);
+  CHECK(t.append_everywhere() == all_of(t));
+  t.check_safety();
+}
+
 }  // namespace
 }  // namespace throng::test

@@ -8,41 +8,52 @@
 namespace throng {
 namespace {
 
+using std::chrono::milliseconds;
+
+constexpr wall_time then{milliseconds(1)};
+
 TEST_CASE("each name has a number of its own for ever, and each start a larger incarnation") {
   memory_topology topology;
-  CHECK(*begin_start(topology, "a") == node_start{{1}, 1});
-  CHECK(*begin_start(topology, "b") == node_start{{2}, 1});
-  CHECK(*begin_start(topology, "a") == node_start{{1}, 2});
-  CHECK(*begin_start(topology, "c") == node_start{{3}, 1});
+  CHECK(*begin_start(topology, "a", then) == node_start{{1}, 1});
+  CHECK(*begin_start(topology, "b", then) == node_start{{2}, 1});
+  CHECK(*begin_start(topology, "a", then) == node_start{{1}, 2});
+  CHECK(*begin_start(topology, "c", then) == node_start{{3}, 1});
 }
 
 TEST_CASE("a start that ended between its claim and its number takes up the claim") {
   memory_topology topology;
   REQUIRE(topology.put("node_claims/1", "a", 0).ok());
-  CHECK(begin_start(topology, "b")->node == node_index{2});
-  CHECK(begin_start(topology, "a")->node == node_index{1});
+  CHECK(begin_start(topology, "b", then)->node == node_index{2});
+  CHECK(begin_start(topology, "a", then)->node == node_index{1});
 }
 
 TEST_CASE("a start is current until a later one, or until it is spent") {
   memory_topology topology;
-  const auto first = *begin_start(topology, "a");
+  const auto first = *begin_start(topology, "a", then);
   CHECK(*is_current(topology, "a", first));
-  const auto second = *begin_start(topology, "a");
+  const auto second = *begin_start(topology, "a", then);
   CHECK_FALSE(*is_current(topology, "a", first));
   CHECK(*is_current(topology, "a", second));
   REQUIRE(spend(topology, "a", first.incarnation).ok());  // long spent
   CHECK(*is_current(topology, "a", second));
   REQUIRE(spend(topology, "a", second.incarnation).ok());
   CHECK_FALSE(*is_current(topology, "a", second));
-  CHECK(begin_start(topology, "a")->incarnation > second.incarnation);
+  CHECK(begin_start(topology, "a", then)->incarnation > second.incarnation);
   CHECK(spend(topology, "nobody", 7).ok());
 }
 
 TEST_CASE("a topology that has forgotten everything is told again, unless the number is another's by now") {
   memory_topology topology;
   CHECK(*is_current(topology, "a", {{3}, 5}));
-  CHECK(*begin_start(topology, "a") == node_start{{3}, 6});
+  CHECK(*begin_start(topology, "a", then) == node_start{{3}, 6});
   CHECK_FALSE(*is_current(topology, "b", {{3}, 9}));
+}
+
+TEST_CASE("an incarnation is above those that the topology has forgotten, and above the last where clocks go back") {
+  memory_topology before, emptied;
+  const auto forgotten = *begin_start(before, "a", wall_time(milliseconds(5'000)));
+  CHECK(begin_start(emptied, "a", wall_time(milliseconds(5'001)))->incarnation > forgotten.incarnation);
+  CHECK(begin_start(before, "a", wall_time(milliseconds(3'000)))->incarnation == forgotten.incarnation + 1);
 }
 
 TEST_CASE("what can't be there is refused by its key, and an absent topology is said") {
@@ -50,12 +61,12 @@ TEST_CASE("what can't be there is refused by its key, and an absent topology is 
   for (const auto* text : {"{}", "x", R"({"node":0,"incarnation":1})", R"({"node":1024,"incarnation":1})"}) {
     const auto entry = topology.get("node_numbers/a");
     REQUIRE(topology.put("node_numbers/a", text, *entry ? (*entry)->version : 0).ok());
-    const auto begun = begin_start(topology, "a");
+    const auto begun = begin_start(topology, "a", then);
     CHECK(begun.code() == errc::invalid_json);
     CHECK(begun.failure().detail.starts_with("node_numbers/a"));
   }
   topology.is_away = true;
-  CHECK(begin_start(topology, "b").code() == errc::service_unavailable);
+  CHECK(begin_start(topology, "b", then).code() == errc::service_unavailable);
   CHECK(is_current(topology, "b", {{1}, 1}).code() == errc::service_unavailable);
 }
 
