@@ -34,8 +34,8 @@ async function verify(...args) {
 const problems = ({ verdict, stderr }) => `${JSON.stringify({ ...verdict, figures: undefined }, null, 1).slice(0, 20_000)}\n${stderr}`;
 
 describe('throngverify', () => {
-  it('three nodes that are killed, paused, drained and lose their coordinator keep all promises', { timeout: 240_000 }, async () => {
-    const run = await verify('--nodes', '3', '--mysql', '2x1', '--seconds', '40', '--faults', 'kill,pause,drain,leader', '--seed', '4',
+  it('three nodes that are killed, paused, drained, lose their coordinator and what they carry keep all promises', { timeout: 240_000 }, async () => {
+    const run = await verify('--nodes', '3', '--mysql', '2x1', '--seconds', '40', '--faults', 'kill,pause,drain,leader,migrate', '--seed', '4',
       '--people', '40', '--channels', '20', '--rate', '120');
     assert.equal(run.code, 0, problems(run));
     assert.equal(run.verdict.verdict, 'ok');
@@ -43,7 +43,8 @@ describe('throngverify', () => {
     assert.ok(figures.calls.post.acknowledged >= 1_000, JSON.stringify(figures.calls.post));
     assert.ok(figures.resumes >= 50, `${figures.resumes} resumes`);
     assert.ok(rules.posts.checked >= 5_000, `${rules.posts.checked} sights of posts`);
-    for (const kind of ['kill', 'pause', 'drain', 'leader']) assert.ok(figures.stalls[kind]?.faults >= 1, `${kind}: ${JSON.stringify(figures.stalls)}`);
+    for (const kind of ['kill', 'pause', 'drain', 'leader', 'migrate']) assert.ok(figures.stalls[kind]?.faults >= 1, `${kind}: ${JSON.stringify(figures.stalls)}`);
+    assert.ok(figures.stalls.move?.faults >= 10, `${figures.stalls.move?.faults} moves in the ${figures.stalls.migrate.faults} faults`);
     assert.deepEqual(readdirSync(folder), [], 'what is clean leaves nothing');
   });
 

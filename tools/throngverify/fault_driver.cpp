@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "tools/throngverify/cluster_view.hpp"
+#include "tools/throngverify/mover.hpp"
 
 namespace throng::verify {
 
@@ -41,6 +42,7 @@ task<void> fault_driver::run(std::vector<planned_fault> plan) {
 
 task<void> fault_driver::carry_out(planned_fault fault) {
   ++under_way_;
+  ++begun_;
   const auto node = choose(fault.dice);
   const bool needs_node = fault.kind == fault_kind::kill || fault.kind == fault_kind::pause ||
                           fault.kind == fault_kind::cut || fault.kind == fault_kind::drain;
@@ -73,6 +75,9 @@ task<void> fault_driver::carry_out(planned_fault fault) {
     case fault_kind::db:
       co_await database(fault);
       break;
+    case fault_kind::migrate:
+      co_await migrate(fault);
+      break;
   }
   --under_way_;
 }
@@ -89,11 +94,16 @@ fault_index fault_driver::begin(const planned_fault& fault, std::string target) 
 }
 
 std::optional<std::size_t> fault_driver::choose(std::uint64_t dice) const {
-  nodes well;
+  const auto left = well();
+  if (left.size() < 2) return std::nullopt;  // somebody must stay
+  return left[dice / 16 % left.size()];
+}
+
+fault_driver::nodes fault_driver::well() const {
+  nodes all;
   for (std::size_t i = 0; i < scene_.nodes.size(); ++i)
-    if (!hit_.contains(i)) well.push_back(i);
-  if (well.size() < 2) return std::nullopt;  // somebody must stay
-  return well[dice / 16 % well.size()];
+    if (!hit_.contains(i)) all.push_back(i);
+  return all;
 }
 
 task<void> fault_driver::bring_back(std::size_t node) {
@@ -198,6 +208,21 @@ task<void> fault_driver::database(planned_fault fault) {
   co_await tell(std::move(words));
   co_await scene_.loop.sleep_for(fault.lasts);
   scene_.record.fault_ended(index);
+}
+
+task<void> fault_driver::migrate(planned_fault fault) {
+  if (std::exchange(is_moving_, true)) co_return;  // two would take each other's moves back
+  const auto index = begin(fault, "slots, channels, people");
+  const auto begun = begun_;
+  const bool was_alone = under_way_ == 1;
+  mover moving(
+      scene_, [this] { return well(); }, fault.dice);
+  co_await moving.run(fault.lasts);
+  scene_.record.fault_ended(index);
+  for (const auto& each : moving.troubles()) troubles_.push_back(each);
+  if (moving.moves() == 0 && was_alone && begun == begun_)
+    troubles_.push_back("nothing could be moved: " + moving.last_refusal());
+  is_moving_ = false;
 }
 
 }  // namespace throng::verify

@@ -39,9 +39,11 @@ class fault_driver {
   task<void> leader(planned_fault fault);
   task<void> consul(planned_fault fault);
   task<void> database(planned_fault fault);
+  task<void> migrate(planned_fault fault);
 
   task<bool> tell(std::vector<std::string> words);
   task<void> bring_back(std::size_t node);
+  nodes well() const;
   /// One that is well, if enough others are.
   std::optional<std::size_t> choose(std::uint64_t dice) const;
   fault_index begin(const planned_fault& fault, std::string target);
@@ -50,7 +52,8 @@ class fault_driver {
   cluster_script& script_;
   const std::size_t shards_;
   std::set<std::size_t> hit_;  // nodes that aren't well now
-  std::size_t under_way_ = 0;
+  std::size_t under_way_ = 0, begun_ = 0;
+  bool is_moving_ = false;
   std::array<std::size_t, fault_kinds> counts_{};
   std::vector<std::string> troubles_;
   bool is_done_ = false;

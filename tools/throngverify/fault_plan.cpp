@@ -26,7 +26,8 @@ constexpr std::array<kind_traits, fault_kinds> traits{{{"kill", 1s, 6s, 3s},
                                                        {"drain", 500ms, 4s, 5s},
                                                        {"leader", 2s, 10s, 3s},
                                                        {"consul", 3s, 10s, 2s},
-                                                       {"db", 1s, 2s, 3s}}};
+                                                       {"db", 1s, 2s, 3s},
+                                                       {"migrate", 4s, 15s, 4s}}};
 
 constexpr auto overture = 2s;  // people begin to talk before anything happens
 constexpr double overlap_share = 0.2;

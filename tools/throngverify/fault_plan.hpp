@@ -15,15 +15,16 @@
 namespace throng::verify {
 
 enum class fault_kind : std::uint8_t {
-  kill,    // kill -9 of a node; started again later
-  pause,   // SIGSTOP of a node, then SIGCONT
-  cut,     // no network between two nodes, or between one and all others
-  drain,   // SIGTERM of a node, started again; or of all, one after the other
-  leader,  // kill -9 or SIGSTOP of the node that coordinates
-  consul,  // Consul stopped, or started again empty
-  db,      // kill -9 of a shard's primary
+  kill,     // kill -9 of a node; started again later
+  pause,    // SIGSTOP of a node, then SIGCONT
+  cut,      // no network between two nodes, or between one and all others
+  drain,    // SIGTERM of a node, started again; or of all, one after the other
+  leader,   // kill -9 or SIGSTOP of the node that coordinates
+  consul,   // Consul stopped, or started again empty
+  db,       // kill -9 of a shard's primary
+  migrate,  // slots and single entities sent to other nodes all the time, then let go home
 };
-inline constexpr std::size_t fault_kinds = 7;
+inline constexpr std::size_t fault_kinds = 8;
 std::string_view to_text(fault_kind kind);
 
 /// "kill,pause"; none for "none". Errors: invalid_arguments, with a sentence.

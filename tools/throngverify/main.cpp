@@ -19,7 +19,8 @@ int show_usage() {
       "throngverify [options]\n\n"
       "Starts a cluster of its own (tools/cluster), or with --url takes one that is there. People post, edit, delete,\n"
       "join, leave, invite, kick, type, disconnect and resume through the public API while nodes are killed, paused,\n"
-      "cut off and drained; then every history is read at every node, and it is checked that what was acknowledged is\n"
+      "cut off and drained, and what they carry is moved between them; then every history is read at every node, and "
+      "it is checked that what was acknowledged is\n"
       "there exactly once, that all saw one order without silent holes, and only what is theirs.\n\n%s",
       describe(verify::option_specs()).c_str());
   return 0;

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "tools/throngverify/cluster_script.hpp"
+#include "tools/throngverify/mover.hpp"
 
 using namespace throng;
 using namespace throng::verify;
@@ -31,6 +32,15 @@ TEST_CASE("cluster view: what the shell says, and what is wrong with it") {
   CHECK(trouble_in(other, 2) == "not all slots have an owner");
   CHECK_FALSE(parse_cluster_view("not JSON"));
   CHECK_FALSE(parse_cluster_view(R"({"ok":false,"error":"not_found"})"));
+}
+
+TEST_CASE("mover: whose a slot is, if one node says so") {
+  const auto homes = parse_slot_homes(
+      R"j({"ok":true,"columns":["SLOT","EPOCH","ENTITIES","STREAMS","MAILBOX","NODE"],
+    "rows":[[7,3,1,0,0,"n1"],[8,3,1,0,0,"n2"],[9,3,1,0,0,"n1"],[9,3,1,0,0,"n3"],[4096,1,1,0,0,"n1"]],"note":""})j");
+  CHECK(homes == std::map<slot_id, std::string>{{slot_id{7}, "n1"}, {slot_id{8}, "n2"}});
+  CHECK(parse_slot_homes("").empty());
+  CHECK(parse_slot_homes(R"({"ok":false,"error":"not_found"})").empty());
 }
 
 TEST_CASE("cluster script: where tools/cluster says that the nodes are") {
