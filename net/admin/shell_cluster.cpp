@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "net/admin/shell_format.hpp"
+
 namespace throng {
 
 namespace {
@@ -87,6 +89,13 @@ shell_table pins_table(const cluster_agent::view& now) {
   }
   table.note = std::to_string(now.pins->size()) + " of at most " + std::to_string(pins_max) + " pins";
   return table;
+}
+
+std::string state_of(const entity_view& view, const cluster_agent::view* now) {
+  std::string state(name_of(view.state));
+  if (now && view.lent_to.value) state += " to " + name_of(*now, view.lent_to);
+  if (now && view.lent_from.value) state += ", lent from " + name_of(*now, view.lent_from);
+  return state;
 }
 
 std::string owner_of(const cluster_agent::view& now, slot_id slot) {

@@ -23,11 +23,9 @@ std::size_t count_of(const region_figures& figures, std::optional<entity_kind> k
   return 0;
 }
 
-std::vector<shell_cell> row_of(const entity_view& view) {
-  return {to_text(view.key),   std::string(name_of(view.state)),
-          view.mailbox,        view.waiting,
-          view.messages,       view.crashes,
-          time_text(view.age), time_text(view.idle)};
+std::vector<shell_cell> row_of(const entity_view& view, const cluster_agent::view* cluster) {
+  return {to_text(view.key), state_of(view, cluster), view.mailbox,        view.waiting, view.messages,
+          view.crashes,      time_text(view.age),     time_text(view.idle)};
 }
 const std::vector<std::string> entity_columns{"ENTITY",   "STATE",   "MAILBOX", "WAITING",
                                               "MESSAGES", "CRASHES", "AGE",     "IDLE"};
@@ -75,13 +73,14 @@ void shell::ps(const shell_words& words, io_loop&, answer reply) {
   // Without an order there is no saying which are the first of very many: those with the smallest keys are then.
   filter.count_max = filter.order == order_t::any ? shell_rows_max : limit_of(words);
   const auto total = count_of(services_.inspect.figures(), filter.kind);
-  services_.inspect.entities(filter, [=, limit = limit_of(words)](std::vector<entity_view> views) {
+  services_.inspect.entities(filter, [=, this, limit = limit_of(words)](std::vector<entity_view> views) {
     sort_views(views, filter.order);
+    const auto cluster = services_.membership ? services_.membership() : nullptr;
     shell_table table{entity_columns, {}, {}};
     table.total = std::max(total, views.size());
     if (views.size() > limit) views.resize(limit);
     for (const auto& each : views) {
-      table.rows.push_back(row_of(each));
+      table.rows.push_back(row_of(each, cluster.get()));
       table.order.push_back(rank_of(each, filter.order));
     }
     reply(table_reply(table));

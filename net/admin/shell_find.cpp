@@ -119,11 +119,8 @@ void shell::find_by_id(entity_key key, answer reply) {
   services_.inspect.entities(filter, [this, key, reply](std::vector<entity_view> views) {
     shell_table table{{"ENTITY", "STATE", "SLOT", "NODE"}, {}, {}};
     if (!views.empty()) {
-      std::string state(name_of(views[0].state));
       const auto cluster = services_.membership ? services_.membership() : nullptr;
-      if (cluster && views[0].lent_to.value) state += " to " + name_of(*cluster, views[0].lent_to);
-      if (cluster && views[0].lent_from.value) state += ", lent from " + name_of(*cluster, views[0].lent_from);
-      table.rows.push_back({to_text(key), state, slot_of(key).value, services_.node});
+      table.rows.push_back({to_text(key), state_of(views[0], cluster.get()), slot_of(key).value, services_.node});
     }
     reply(table_reply(table));
   });

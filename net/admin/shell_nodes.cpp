@@ -29,7 +29,7 @@ shell_tree gateway_tree(const server& sockets, const std::vector<entity_view>& e
   return gateway;
 }
 
-shell_tree region_tree(std::vector<entity_view> entities, std::size_t limit) {
+shell_tree region_tree(std::vector<entity_view> entities, const cluster_agent::view* cluster, std::size_t limit) {
   std::stable_sort(entities.begin(), entities.end(),
                    [](const entity_view& a, const entity_view& b) { return slot_of(a.key) < slot_of(b.key); });
   shell_tree region{"region: " + std::to_string(entities.size()) + " entities", {}};
@@ -42,7 +42,8 @@ shell_tree region_tree(std::vector<entity_view> entities, std::size_t limit) {
       region.children.push_back({"slot " + std::to_string(last->value), {}});
     }
     std::string line = to_text(each.key);
-    if (each.state != entity_view::state_t::active) line += " (" + std::string(name_of(each.state)) + ")";
+    if (const auto state = state_of(each, cluster); state != name_of(entity_view::state_t::active))
+      line += " (" + state + ")";
     region.children.back().children.push_back({std::move(line), {}});
   }
   if (entities.size() > limit)
@@ -143,7 +144,8 @@ void shell::tree(const shell_words& words, io_loop&, answer reply) {
     services_.inspect.entities(filter, [this, root, limit, reply](std::vector<entity_view> views) {
       sort_views(views, inspection::filter::order_t::any);
       root->children.push_back(gateway_tree(services_.sockets, views, limit));
-      root->children.push_back(region_tree(std::move(views), limit));
+      const auto cluster = services_.membership ? services_.membership() : nullptr;
+      root->children.push_back(region_tree(std::move(views), cluster.get(), limit));
       reply(tree_reply(*root));
     });
   });

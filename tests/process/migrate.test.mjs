@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually } from '../sdk/support/deadline.mjs';
 import { Cluster } from '../sdk/support/nodes.mjs';
-import { metrics, shell } from '../sdk/support/shell.mjs';
+import { metrics, shell, table } from '../sdk/support/shell.mjs';
 import { webClient } from '../sdk/support/slack.mjs';
 import { Socket } from '../sdk/support/socket.mjs';
 import { createChannel, createWorkspace } from '../sdk/support/workspace.mjs';
@@ -87,6 +87,12 @@ describe('one channel', () => {
   });
 
   it('is told of by the shell, and comes home', { timeout: 60_000 }, async () => {
+    const comeHome = async () => {
+      await shell(nodes[0], `unpin ${channel}`, { mayFail: true });
+      await eventually('it to be home', async () => sum(await figure('throng_lent_entities')) === 0, 20_000);
+    };
+    await comeHome();
+    const owner = (await table(nodes[0], `find ${channel}`))[0].NODE;
     for (const target of ['n1', 'n2', 'n3']) {
       await shell(nodes[0], `migrate ${channel} ${target}`);
       await eventually(`${channel} to be on ${target}`, async () => {
@@ -94,12 +100,18 @@ describe('one channel', () => {
         const info = (await Promise.all(nodes.map((node) => shell(node, `info ${channel}`, { mayFail: true })))).find(({ value }) => value?.state === 'active');
         return info?.value.node === target;
       }, 20_000);
+      const shown = (await table(nodes[1], 'ps channel --limit 10000')).filter((row) => row.ENTITY === `channel:${channel}`);
+      const rows = Object.fromEntries(shown.map((row) => [row.NODE, row.STATE]));
+      const isHome = target === owner;
+      assert.deepEqual(rows, isHome ? { [owner]: 'active' } : { [target]: `active, lent from ${owner}`, [owner]: `lent to ${target}` });
+      const tree = JSON.stringify((await shell(nodes[2], 'tree --limit 10000')).tree);
+      assert.equal(tree.includes(`"channel:${channel} (active, lent from ${owner})"`), !isHome);
+      assert.equal(tree.includes(`"channel:${channel} (lent to ${target})"`), !isHome);
     }
     const refused = await shell(nodes[0], `pin ${channel} n9`, { mayFail: true });
     assert.equal(refused.ok, false);
     assert.match(JSON.stringify(refused), /n9/);
-    await shell(nodes[0], `unpin ${channel}`, { mayFail: true });
-    await eventually('it to be home', async () => sum(await figure('throng_lent_entities')) === 0, 20_000);
+    await comeHome();
   });
 
   it('goes on when its host is killed, and goes there again when that is back', { timeout: 120_000 }, async () => {
