@@ -39,7 +39,7 @@ class cluster_admin {
   // -- wishes: kept in the topology until they are taken back
   // -----------------------------------------------------------------
 
-  /// An empty node that stays a member, or not any more.
+  /// An empty node that stays a member, and sends its clients to the others; or not any more.
   virtual result<std::string> set_draining(std::string_view node, bool wanted) = 0;
   /// Off: only what must move does (from the dead, for drains, pins, and what is applied by hand).
   virtual result<std::string> set_balancing(bool wanted) = 0;

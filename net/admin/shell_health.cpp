@@ -50,6 +50,9 @@ void check_members(const cluster_agent::view& cluster, wall_time now, list& foun
       found.wrong(member.who.name + " can't be reached by others",
                   "see its process and network; it is declared dead and its slots move if it stays so");
     if (member.is_draining) found.suspicious(member.who.name + " is being emptied", "nothing, if that is wanted");
+    if (facts.wishes.draining.contains(member.who.name))
+      found.suspicious(member.who.name + " is drained by hand: it takes no slots and no clients",
+                       "undrain " + member.who.name + " when it shall serve again");
     const auto made = milliseconds(static_cast<std::int64_t>(facts.table->version()));
     const auto age = std::chrono::duration_cast<milliseconds>(now.time_since_epoch()) - made;
     if (age < moving_long) continue;
@@ -129,7 +132,9 @@ void check_storage(const node_condition& at, list& found) {
 
 std::vector<finding> findings_of(const node_condition& at) {
   list found;
-  if (!at.is_ready) found.wrong(at.node + " is not ready", "nothing, while it starts or drains; else see its log");
+  const bool is_drained = at.cluster && at.cluster->facts.wishes.draining.contains(at.node);
+  if (!at.is_ready && !is_drained)
+    found.wrong(at.node + " is not ready", "nothing, while it starts or drains; else see its log");
   if (at.is_topology_away)
     found.wrong("Consul can't be reached by " + at.node,
                 "see Consul; all goes on by the last table meanwhile, but nothing moves");

@@ -45,8 +45,9 @@ std::vector<shell::command> shell::placement_commands() {
       {"apply", "apply [PLAN]", "do what a plan of this node says; refused if the slot table has changed", true,
        &shell::apply},
       {"undo", "undo", "move back what the last apply or migrate has moved", true, &shell::undo},
-      {"drain", "drain NODE", "take all slots from a node, and keep it empty", true, &shell::drain},
-      {"undrain", "undrain NODE", "let a drained node have its share again", true, &shell::undrain},
+      {"drain", "drain NODE", "take all slots from a node, send its clients to the others, and keep it empty", true,
+       &shell::drain},
+      {"undrain", "undrain NODE", "let a drained node have its share again, and clients", true, &shell::undrain},
       {"balance", "balance on|off", "let the coordinator move slots for load, or only what must move", true,
        &shell::balance},
       {"migrate", "migrate slot:N|ENTITY NODE", "move it there now", true, &shell::migrate},
@@ -108,24 +109,23 @@ void shell::balance(const shell_words& words, io_loop&, answer reply) {
   const bool is_on = words.arguments.size() == 1 && words.arguments[0] == "on";
   const bool is_off = words.arguments.size() == 1 && words.arguments[0] == "off";
   if (!is_on && !is_off) return reply(failure_reply(usage_of("balance")));
-  on_placement([is_on](cluster_admin& placement) { return spoken(placement.set_balancing(is_on)); },
-               std::move(reply));
+  on_placement([is_on](cluster_admin& placement) { return spoken(placement.set_balancing(is_on)); }, std::move(reply));
 }
 
 void shell::migrate(const shell_words& words, io_loop&, answer reply) {
   const auto what = words.arguments.size() == 2 ? parse_movable(words.arguments[0]) : std::nullopt;
   if (!what) return reply(failure_reply(usage_of("migrate")));
-  on_placement([what = *what, node = words.arguments[1]](
-                   cluster_admin& placement) { return spoken(placement.migrate(what, node)); },
+  on_placement([what = *what,
+                node = words.arguments[1]](cluster_admin& placement) { return spoken(placement.migrate(what, node)); },
                std::move(reply));
 }
 
 void shell::pin(const shell_words& words, io_loop&, answer reply) {
   const auto what = words.arguments.size() == 2 ? parse_movable(words.arguments[0]) : std::nullopt;
   if (!what) return reply(failure_reply(usage_of("pin")));
-  on_placement([what = *what,
-                node = words.arguments[1]](cluster_admin& placement) { return spoken(placement.pin(what, node)); },
-               std::move(reply));
+  on_placement(
+      [what = *what, node = words.arguments[1]](cluster_admin& placement) { return spoken(placement.pin(what, node)); },
+      std::move(reply));
 }
 
 void shell::unpin(const shell_words& words, io_loop&, answer reply) {

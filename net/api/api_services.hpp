@@ -3,7 +3,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <mutex>
+#include <string>
 #include <string_view>
 
 #include "cluster/region.hpp"
@@ -52,6 +54,8 @@ struct api_services {
   api_options options{};
   const shard_access* shards = nullptr;  // null: one store that isn't sharded
   delivery_log* deliveries = nullptr;    // where answers to posts are noted; null: nowhere
+  /// Where a client that came by this base URL ("ws://…") gets its websocket. Any thread. None: there.
+  std::function<std::string(std::string)> websocket_place{};
 };
 
 }  // namespace throng

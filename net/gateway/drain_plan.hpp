@@ -17,6 +17,16 @@ namespace throng {
 struct drain_order {
   std::string own_url;              // as other nodes know it: "http://…"
   std::vector<std::string> others;  // of gateways that stay
+
+  /// For a client that came by `base_url` ("ws://…"); the `turn`th of them. One that came by another name than the
+  /// node's own has something in front that knows the others. Empty: there is nowhere to go.
+  std::string place_for(const std::string& base_url, std::size_t turn) const {
+    const auto as_websocket = [](const std::string& url) { return "ws" + url.substr(4); };
+    if (others.empty()) return {};
+    if (own_url.empty() || base_url != as_websocket(own_url)) return base_url;
+    return as_websocket(others[turn % others.size()]);
+  }
+  friend bool operator==(const drain_order&, const drain_order&) = default;
 };
 
 class drain_plan {

@@ -11,6 +11,13 @@
 
 namespace throng {
 
+/// Of all clients, until it is called off.
+struct departure {
+  std::shared_ptr<const drain_order> where;
+  std::atomic<std::size_t> turn{0};  // of those who would come
+  std::atomic<bool> is_called_off{false};
+};
+
 namespace {
 
 constexpr std::chrono::milliseconds drain_period{10};
@@ -19,7 +26,7 @@ constexpr std::chrono::seconds sweep_period{1};
 /// One loop's clients, each with the moment at which it is told to go.
 struct loop_drain {
   std::shared_ptr<rtm_services> rtm;
-  std::shared_ptr<const drain_order> where;
+  std::shared_ptr<const departure> all;
   std::size_t index = 0;
   std::deque<std::pair<steady_time, std::uint64_t>> waiting;  // ids, by time
   std::size_t turn = 0;
@@ -39,12 +46,13 @@ struct loop_drain {
   }
 
   static void go_on(const std::shared_ptr<loop_drain>& self) {
+    if (self->all->is_called_off) return;
     // Upgrades that were under way when it began come late, and have no slot.
     if (self->waiting.empty()) self->list({});
     const auto now = self->rtm->entities.now();
     for (auto& waiting = self->waiting; !waiting.empty() && waiting.front().first <= now; waiting.pop_front())
       if (auto* reader = self->rtm->fan->on_loop(self->index).find(waiting.front().second))
-        static_cast<rtm_connection*>(reader)->part(self->where, self->turn++);
+        static_cast<rtm_connection*>(reader)->part(self->all->where, self->turn++);
     self->rtm->fan->loop(self->index).after(drain_period, [self] { go_on(self); });
   }
 };
@@ -107,15 +115,35 @@ void gateway::handle(http_request request, http_responder responder) {
 }
 
 void gateway::drain(drain_order where, std::chrono::milliseconds most) {
-  if (is_draining_.exchange(true)) return;
-  const auto order = std::make_shared<const drain_order>(std::move(where));
+  auto all = std::make_shared<departure>();
+  all->where = std::make_shared<const drain_order>(std::move(where));
+  {
+    std::lock_guard lock(departure_mutex_);
+    is_draining_ = true;
+    if (departure_) departure_->is_called_off = true;
+    departure_ = all;
+  }
   const auto window = drain_plan::window_of(rtm_->counters.connections, options_.drain_rate, most);
   for (std::size_t i = 0; i < rtm_->fan->loop_count(); ++i)
-    rtm_->fan->loop(i).post_always([rtm = rtm_, i, order, window] {
-      auto mine = std::make_shared<loop_drain>(loop_drain{rtm, order, i, {}, 0});
+    rtm_->fan->loop(i).post_always([rtm = rtm_, i, all, window] {
+      auto mine = std::make_shared<loop_drain>(loop_drain{rtm, all, i, {}, 0});
       mine->list(window);
       loop_drain::go_on(mine);
     });
+}
+
+void gateway::stay() {
+  std::lock_guard lock(departure_mutex_);
+  if (departure_) departure_->is_called_off = true;
+  departure_ = nullptr;
+  is_draining_ = false;
+}
+
+std::string gateway::place_for(std::string base_url) const {
+  if (!is_draining_) return base_url;
+  std::lock_guard lock(departure_mutex_);
+  auto place = departure_ ? departure_->where->place_for(base_url, departure_->turn++) : std::string();
+  return place.empty() ? base_url : place;
 }
 
 gateway_figures gateway::figures() const {

@@ -3,9 +3,12 @@
 // It must outlive the server's connections; the region must outlive it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <vector>
 
 #include "net/gateway/drain_plan.hpp"
@@ -16,6 +19,7 @@
 namespace throng {
 
 struct rtm_services;
+struct departure;
 
 struct gateway_options {
   fan_out_options fan_out{};
@@ -56,8 +60,13 @@ class gateway {
   void handle(http_request request, http_responder responder);
 
   /// Tells all clients to go elsewhere, one after the other within `most`, and closes them; new ones are refused from
-  /// now on. Any thread; returns at once.
+  /// now on. Once more: the same for those who are still there. Any thread; returns at once.
   void drain(drain_order where, std::chrono::milliseconds most);
+  /// It takes clients again; those who weren't told to go yet stay. Any thread.
+  void stay();
+  /// Where a client that asks at `base_url` ("ws://…") gets its websocket: elsewhere while this gateway drains. Any
+  /// thread.
+  std::string place_for(std::string base_url) const;
 
   gateway_figures figures() const;
   /// `done` is called once, on an io thread.
@@ -69,6 +78,8 @@ class gateway {
   std::shared_ptr<rtm_services> rtm_;
   const gateway_options options_;
   std::atomic<bool> is_draining_{false};
+  mutable std::mutex departure_mutex_;
+  std::shared_ptr<departure> departure_;  // of the clients, while it drains
 };
 
 }  // namespace throng

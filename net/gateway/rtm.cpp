@@ -530,12 +530,7 @@ void rtm_connection::part(const std::shared_ptr<const drain_order>& order, std::
   ask<PartReply>(key_of(address_.session), std::move(request), [order, turn](rtm_connection& self, auto outcome) {
     if (self.phase_ != phase::parting || self.has_said_goodbye_) return;
     // The last node takes all sessions with it.
-    if (!outcome || order->others.empty()) return self.say_goodbye({});
-    auto base_url = (*outcome)->base_url();
-    const auto as_websocket = [](const std::string& url) { return "ws" + url.substr(4); };
-    // Clients that came by another name than the node's own have something in front that knows the others.
-    if (!order->own_url.empty() && base_url == as_websocket(order->own_url))
-      base_url = as_websocket(order->others[turn % order->others.size()]);
+    const auto base_url = outcome ? order->place_for((*outcome)->base_url(), turn) : std::string();
     if (base_url.empty()) return self.say_goodbye({});
     self.say_goodbye(base_url + rtm_path({self.address_.session, (*outcome)->ticket()}));
   });

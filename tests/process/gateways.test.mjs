@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, within } from '../sdk/support/deadline.mjs';
 import { Listener } from '../sdk/support/listener.mjs';
 import { Cluster } from '../sdk/support/nodes.mjs';
+import { shell, table } from '../sdk/support/shell.mjs';
 import { webClient } from '../sdk/support/slack.mjs';
 import { Socket, resumeWith } from '../sdk/support/socket.mjs';
 import { addPerson, createChannel, createWorkspace } from '../sdk/support/workspace.mjs';
@@ -65,6 +66,26 @@ async function resumeAll(node, clients) {
   }));
 }
 const closeAll = (clients) => Promise.all(clients.map((client) => client.sockets.at(-1).close()));
+
+/** Each client follows the goodbye that it is told, under its session; when they were told, in milliseconds since the call. */
+async function followGoodbyes(clients, others) {
+  const began = performance.now();
+  const times = [];
+  await Promise.all(clients.map(async (client) => {
+    const [first] = client.sockets;
+    client.session = first.boot.session;
+    const { url } = await first.expect({ type: 'goodbye' });
+    times.push(performance.now() - began);
+    assert.ok(others.some((node) => url.startsWith(node.client.replace('http', 'ws'))), url);
+    const { code } = await within('the close that follows', first.closed);
+    assert.equal(code, 1001);
+    const next = await Socket.open(url, { expectHello: false });
+    client.sockets.push(next);
+    const hello = await next.expect({ type: 'hello' });
+    assert.deepEqual({ session: hello.session, is_resumed: hello.is_resumed }, { session: client.session, is_resumed: true });
+  }));
+  return times.sort((a, b) => a - b);
+}
 
 describe('clients of several gateways', () => {
   after(() => cluster.stop());
@@ -194,35 +215,65 @@ describe('clients of several gateways', () => {
     await Promise.all(clients.map(({ sockets: [first] }) => untilAllCame(first)));
     let isOver = false;
     const posting = (async () => { while (!isOver) { await postEverywhere(n2); await pause(50); } })();
-    const times = [];
-    const moving = clients.map(async (client) => {
-      const [first] = client.sockets;
-      client.session = first.boot.session;
-      const { url } = await first.expect({ type: 'goodbye' });
-      times.push(performance.now());
-      assert.ok([n1, n2].some((node) => url.startsWith(node.client.replace('http', 'ws'))), url);
-      const { code } = await within('the close that follows', first.closed);
-      assert.equal(code, 1001);
-      const next = await Socket.open(url, { expectHello: false });
-      client.sockets.push(next);
-      const hello = await next.expect({ type: 'hello' });
-      assert.deepEqual({ session: hello.session, is_resumed: hello.is_resumed }, { session: client.session, is_resumed: true });
-    });
     const started = performance.now();
+    const moving = followGoodbyes(clients, [n1, n2]);
     const stopping = n3.stop();
-    await Promise.all(moving);
+    const sorted = await moving;
     await stopping;
     const ended = performance.now();
     isOver = true;
     await posting;
     await Promise.all(clients.map(({ sockets }) => untilAllCame(sockets[1])));
     for (const { sockets } of clients) checkHeard(sockets, before);
-    const sorted = times.map((time) => time - started).sort((a, b) => a - b);
     process.stdout.write(`${clients.length} clients of a stopping gateway were told from ${sorted[0].toFixed(0)} to ${sorted.at(-1).toFixed(0)} ms, half of them by ${sorted[sorted.length >> 1].toFixed(0)}; it ended after ${(ended - started).toFixed(0)} ms\n`);
     assert.ok(sorted.at(-1) - sorted[0] > 1_200, 'they were told over most of 192 / (100 a second)');
     assert.ok(sorted[sorted.length >> 1] - sorted[0] > 400, 'and not most of them at once');
     await closeAll(clients);
     await n3.launch();
+    await cluster.settled(undefined, 60_000);
+  });
+
+  it('are sent to another one when theirs is drained by the shell; new ones too, until it is undrained', { timeout: 90_000 }, async () => {
+    const before = positions();
+    const clients = (await Promise.all([people, people].map((each) => connectAll(n3, each)))).flat();
+    await postEverywhere(n1);
+    await Promise.all(clients.map(({ sockets: [first] }) => untilAllCame(first)));
+    let isOver = false;
+    const posting = (async () => { while (!isOver) { for (const node of cluster.nodes) await postEverywhere(node); await pause(50); } })();
+    const moving = followGoodbyes(clients, [n1, n2]);
+    await shell(n1, 'drain n3');
+    const told = await moving;
+    process.stdout.write(`${clients.length} clients of a gateway that is drained by hand were told from ${told[0].toFixed(0)} to ${told.at(-1).toFixed(0)} ms\n`);
+    assert.ok(told.at(-1) - told[0] > 250, 'they were told over most of 48 / (100 a second)');
+    const stateOf = async () => (await table(n1, 'nodes')).find((row) => row.NODE === 'n3');
+    await eventually('n3 to be empty', async () => {
+      const { STATE, SLOTS, READY, CONNECTIONS } = await stateOf();
+      return STATE === 'drained' && SLOTS === 0 && READY === 'no' && CONNECTIONS === 0;
+    });
+    assert.equal((await fetch(`${n3.admin}/readyz`)).status, 503, 'what is in front of the gateways is told');
+
+    // It goes on answering calls, and says where else websockets are.
+    const boot = await at(n3, people[0]).web.rtm.connect();
+    assert.ok([n1, n2].some((node) => boot.url.startsWith(node.client.replace('http', 'ws'))), boot.url);
+    const { host } = new URL(n3.client);
+    await assert.rejects(Socket.open(boot.url.replace(new URL(boot.url).host, host)), { status: 503 });
+    const late = await Socket.open(boot.url);
+    isOver = true;
+    await posting;
+    await post(n3, channels[0]);
+    await late.expect({ type: 'message', text: posted[channels[0]].at(-1) });
+    await late.close();
+    await Promise.all(clients.map(({ sockets }) => untilAllCame(sockets[1])));
+    for (const { sockets } of clients) checkHeard(sockets, before);
+    await closeAll(clients);
+
+    await shell(n2, 'undrain n3');
+    await eventually('n3 to be ready again', async () => (await fetch(`${n3.admin}/readyz`)).status === 200);
+    const back = await Socket.connect(at(n3, people[0]));
+    assert.ok(back.boot.url.includes(host), back.boot.url);
+    await post(n1, channels[0]);
+    await back.expect({ type: 'message', text: posted[channels[0]].at(-1) });
+    await back.close();
     await cluster.settled(undefined, 60_000);
   });
 

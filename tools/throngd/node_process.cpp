@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <filesystem>
+#include <mutex>
 #include <random>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,6 +25,7 @@
 #include "net/gateway/gateway.hpp"
 #include "net/transport/server.hpp"
 #include "storage/retention.hpp"
+#include "tools/throngd/client_drain.hpp"
 #include "tools/throngd/metrics.hpp"
 #include "tools/throngd/node_cluster.hpp"
 #include "tools/throngd/node_storage.hpp"
@@ -36,6 +38,8 @@ namespace {
 
 constexpr node_index lone_node{1};
 constexpr std::chrono::milliseconds readiness_period{50};
+constexpr std::chrono::milliseconds wishes_period{200};
+constexpr std::chrono::hours no_hurry{1};  // for the clients of a node that goes on
 constexpr std::size_t cached_tokens_max = 100'000;
 constexpr std::chrono::seconds cached_token_ttl{60};
 constexpr std::chrono::milliseconds least_grace{500};  // for requests under way, however long the websockets took
@@ -118,7 +122,10 @@ class live_process final : public node_process {
   void stop() override {
     if (is_stopped_) return;
     is_stopped_ = true;
-    has_begun_to_stop_.store(true);
+    {
+      std::lock_guard lock(draining_mutex_);
+      has_begun_to_stop_.store(true);
+    }
     if (admin_) admin_->is_ready.store(false);
     if (cluster_) cluster_->start_leaving();
     if (sockets_) {
@@ -201,7 +208,8 @@ class live_process final : public node_process {
     tokens_ = std::make_unique<authenticator>(readers, admin_token_, cached_tokens_max, cached_token_ttl);
     rates_ = std::make_unique<shared_rate_limiter>(api_options_of(settings_).rates);
     api_services_.reset(new api_services{node_->door(), readers, commits, *tokens_, *rates_, &gateway_->bots(),
-                                         api_options_of(settings_), storage_->shards(), &gateway_->deliveries()});
+                                         api_options_of(settings_), storage_->shards(), &gateway_->deliveries(),
+                                         [this](std::string url) { return gateway_->place_for(std::move(url)); }});
     api_ = std::make_unique<api_server>(*api_services_);
     admin_.reset(new admin_services{settings_.node,
                                     version_,
@@ -286,8 +294,24 @@ class live_process final : public node_process {
 
   void await_membership() {
     if (has_begun_to_stop_.load()) return;
-    if (cluster_->serves()) return admin_->is_ready.store(true);
+    if (cluster_->serves()) {
+      admin_->is_ready.store(true);
+      return follow_wishes();
+    }
     sockets_->loop(0).after(readiness_period, [this] { await_membership(); });
+  }
+
+  /// On the first io loop: whether somebody drains it by hand.
+  void follow_wishes() {
+    {
+      std::lock_guard lock(draining_mutex_);
+      if (has_begun_to_stop_.load()) return;
+      const auto made = client_drain_.look(*cluster_->membership(), system_time().now());
+      admin_->is_ready.store(!made.is_wanted);
+      if (made.begins) gateway_->drain(*made.begins, no_hurry);
+      if (made.ends) gateway_->stay();
+    }
+    sockets_->loop(0).after(wishes_period, [this] { follow_wishes(); });
   }
 
   /// Once a second, on the first io loop.
@@ -308,16 +332,10 @@ class live_process final : public node_process {
   /// Clients are told to go one after the other, so that they don't come to the other gateways as one herd.
   void drain_websockets(steady_time until) {
     using std::chrono::milliseconds;
-    drain_order where;
-    if (const auto now = cluster_ ? cluster_->membership() : nullptr) {
-      where.own_url = now->self.client_url;
-      for (const auto& each : now->facts.members)
-        if (each.who.node != now->self.node && !each.is_draining && !is_unreachable(now->facts, each.who.node))
-          where.others.push_back(each.who.client_url);
-    }
+    const auto now = cluster_ ? cluster_->membership() : nullptr;
     // What is left is for the last ones' goodbyes.
     const auto rest = std::chrono::duration_cast<milliseconds>(until - system_time().now());
-    gateway_->drain(std::move(where), rest * 3 / 4);
+    gateway_->drain(now ? way_out(*now) : drain_order(), rest * 3 / 4);
     while (gateway_->figures().connections > 0 && system_time().now() < until)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
@@ -338,7 +356,9 @@ class live_process final : public node_process {
   configuration::listen_t listening_;
   bool is_stopped_ = false;
   std::atomic<bool> has_begun_to_stop_{false};
+  std::mutex draining_mutex_;  // so that nobody takes clients again while the node stops
   std::atomic<bool> has_given_up_{false};
+  client_drain client_drain_{settings_.gateway.drain_timeout / 3};
   std::shared_ptr<tls_context> tls_;  // null: plain HTTP
 
   // In the order in which they stand on each other.

@@ -159,7 +159,7 @@ class live_placement_admin final : public cluster_admin {
     if (!wished) return wished.failure();
     if (!wanted) return name + " gets its share again";
     return name + " drains: " + counted((*now)->facts.table->owned_by(member->who.node), "slot") +
-           " go elsewhere, and it stays empty (undrain " + name + ")";
+           " and then its clients go elsewhere, and it stays empty (undrain " + name + ")";
   }
 
   result<std::string> set_balancing(bool wanted) override {

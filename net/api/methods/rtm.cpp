@@ -75,7 +75,9 @@ task<result<opened_session>> open_session(api_call& call) {
   if (call.who->expires != wall_time{}) request.set_token_expires(seconds_of(call.who->expires));
   request.set_user_agent(call.client.user_agent);
   request.set_ticket_ttl_ms(call.options().ticket_ttl.count());
-  request.set_base_url("ws" + call.client.base_url.substr(4));  // http → ws, https → wss
+  auto base_url = "ws" + call.client.base_url.substr(4);  // http → ws, https → wss
+  if (call.services.websocket_place) base_url = call.services.websocket_place(std::move(base_url));
+  request.set_base_url(base_url);
 
   if (auto added = add_cursors(request, call.args.text("cursors")); !added) co_return added.failure();
 
@@ -94,8 +96,7 @@ task<result<opened_session>> open_session(api_call& call) {
     if (!answer) co_return answer.failure();
   }
   opened.is_resumed = (*answer)->is_resumed();
-  // http → ws, https → wss
-  opened.url = "ws" + call.client.base_url.substr(4) + "/rtm/" + to_text(opened.id) + "." + to_hex((*answer)->ticket());
+  opened.url = base_url + "/rtm/" + to_text(opened.id) + "." + to_hex((*answer)->ticket());
   co_return opened;
 }
 

@@ -97,6 +97,13 @@ TEST_CASE("diagnose: each thing that can be wrong is found, with a remedy") {
         "suspicious: n2 has been moving 7 slots for 59 s");
   CHECK(found_after([](auto& at) { cluster_of(at).facts.members[1].is_draining = true; }) ==
         "suspicious: n2 is being emptied");
+  CHECK(found_after([](auto& at) { cluster_of(at).facts.wishes.draining = {"n2"}; }) ==
+        "suspicious: n2 is drained by hand: it takes no slots and no clients");
+  CHECK(found_after([](auto& at) { at.is_ready = false; }) == "wrong: n1 is not ready");
+  CHECK(found_after([](auto& at) {
+          cluster_of(at).facts.wishes.draining = {"n1"};
+          at.is_ready = false;
+        }) == "suspicious: n1 is drained by hand: it takes no slots and no clients");
   CHECK(found_after([](auto& at) {
           cluster_of(at).facts.members[0].unreachable = {node_index{2}};
           cluster_of(at).facts.members[1].unreachable = {};
