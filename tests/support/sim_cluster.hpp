@@ -4,7 +4,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,23 +20,6 @@
 #include "tests/support/sim_node.hpp"
 
 namespace throng::test {
-
-/// The seeds of a random test: THRONG_SIM_SEEDS=5000 for more of them, THRONG_SIM_SEED=17 for one again.
-inline std::vector<unsigned> sim_seeds(unsigned usual, unsigned usual_if_slow) {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  unsigned count = usual_if_slow;
-  (void)usual;
-#else
-  unsigned count = usual;
-  (void)usual_if_slow;
-#endif
-  if (const char* one = std::getenv("THRONG_SIM_SEED")) return {static_cast<unsigned>(std::strtoul(one, nullptr, 10))};
-  if (const char* many = std::getenv("THRONG_SIM_SEEDS"))
-    count = static_cast<unsigned>(std::strtoul(many, nullptr, 10));
-  std::vector<unsigned> all;
-  for (unsigned seed = 1; seed <= count; ++seed) all.push_back(seed);
-  return all;
-}
 
 class sim_cluster {
  public:

@@ -8,6 +8,7 @@
 
 #include "tests/sim/actors/people_town.hpp"
 #include "tests/support/sim_cluster.hpp"
+#include "tests/support/sim_seeds.hpp"
 
 namespace throng::test {
 namespace {

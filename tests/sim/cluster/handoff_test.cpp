@@ -4,6 +4,7 @@
 // the owner of the latest epoch writes; what is in memory only moves along. Liveness: when it is quiet again,
 // everything answers.
 #include "tests/sim/cluster/ledger_cluster.hpp"
+#include "tests/support/sim_seeds.hpp"
 
 namespace throng::test {
 namespace {

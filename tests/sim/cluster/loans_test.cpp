@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "cluster/membership/pin_records.hpp"
+#include "tests/support/sim_seeds.hpp"
 #include "tests/support/sim_town.hpp"
 
 namespace throng::test {
@@ -323,12 +324,7 @@ TEST_CASE("loans: a mishap at any step of giving back") {
 }
 
 TEST_CASE("loans: pins and moves with kills and pauses and cuts and outages at random") {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  constexpr unsigned seeds = 2;
-#else
-  constexpr unsigned seeds = 8;
-#endif
-  for (unsigned seed = 1; seed <= seeds; ++seed) {
+  for (const auto seed : sim_seeds(8, 2)) {
     CAPTURE(seed);
     three_nodes c(seed + 1000);
     auto& t = c.t;
