@@ -302,12 +302,48 @@ void live_region::apply(const slot_table& table, const std::vector<node_identity
       },
       true);
   note_incarnations(members);
+  note_newcomers(members);
   tell_lost(members);
   forget_lost_loans(changed);
   repeat_lost_asks();
   repeat_lost_subscriptions();
   renew_subscriptions(changed);
   if (moved_ && !changed.empty()) moved_(changed);
+}
+
+/// Who comes back as it was has published on meanwhile.
+void live_region::note_newcomers(const std::vector<node_identity>& members) {
+  if (members_.empty()) return;  // this node itself comes
+  std::lock_guard lock(lost_mutex_);
+  for (const auto& each : members) {
+    const bool was_there = std::ranges::any_of(members_, [&](const auto& before) {
+      return before.node == each.node && before.incarnation == each.incarnation;
+    });
+    if (!was_there && each.node != services_.self) met_again_.push_back(each.node);
+  }
+}
+
+/// A living node that took this one for gone, or was taken for gone by it: its SLOTs may not know any more what this
+/// node has told them, and what they published is lost. For this node's streams and sessions it is as if the slots had
+/// moved.
+void live_region::start_anew_with_those_met_again() {
+  std::vector<node_index> nodes;
+  {
+    std::lock_guard lock(lost_mutex_);
+    nodes.swap(met_again_);
+  }
+  if (nodes.empty()) return;
+  std::vector<slot_id> slots;
+  {
+    std::lock_guard lock(gates_mutex_);
+    for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
+      const auto owner = gates_.owner_of(slot_id{slot});
+      const bool is_met = std::ranges::find(nodes, owner) != nodes.end();
+      if (is_met && gates_.lane_of(slot_id{slot})) slots.push_back(slot_id{slot});  // another table comes otherwise
+    }
+  }
+  renew_subscriptions(slots);
+  if (moved_ && !slots.empty()) moved_(slots);
 }
 
 /// The SLOTs of this node hear once of each member that is gone.
@@ -539,6 +575,7 @@ void live_region::tick(steady_time now) {
   if (!between_) return;
   repeat_lost_asks();  // a LINK that ends may tell what it lost after the table was applied
   repeat_lost_subscriptions();
+  start_anew_with_those_met_again();
   std::vector<fence> again;
   with_gates([&](auto& gates, auto& todo) {
     gates.tick(now, todo);
@@ -667,6 +704,7 @@ void live_region::on_lost(const node_identity& peer, const std::vector<std::stri
   {
     std::lock_guard lock(lost_mutex_);
     for (auto& each : again) lost_asks_.push_back(std::move(each));
+    met_again_.push_back(peer.node);
   }
   for (const auto& each : passed_.lose(peer.node, now())) answers_->answer(each.origin, each.correlation, why);
   // What others sent by way of this node, and never got there.

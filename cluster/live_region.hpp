@@ -164,10 +164,12 @@ class live_region final : public region, public entity_door, public loan_door {
   void renew_subscriptions(const std::vector<slot_id>& slots);
   void renew_subscription(entity_key stream);
   void tell_lost(const std::vector<node_identity>& members);
+  void note_newcomers(const std::vector<node_identity>& members);
   void repeat_lost_asks();
   void subscribe_until(entity_key stream, steady_time until, std::function<void(result<>)> done);
   void repeat_lost_subscriptions();
 
+  void start_anew_with_those_met_again();
   // live_region_loans.cpp
   void tell_pins(slot_id slot);
   void forget_lost_loans(const std::vector<slot_id>& slots);
@@ -217,6 +219,7 @@ class live_region final : public region, public entity_door, public loan_door {
   std::vector<lost_subscription> lost_subscriptions_;  // the same
 
   std::vector<node_identity> members_;  // as of the last apply(), whose thread's it is
+  std::vector<node_index> met_again_;                  // who may have forgotten this node, or missed something of it
 
   // Loans. The first three are under the gates' lock.
   std::unordered_map<slot_id, std::map<entity_key, node_index>> pins_;  // to other nodes

@@ -35,8 +35,8 @@ class region {
   /// whoever reads it asks for a Replay. Set once, before the first subscription.
   virtual void on_renewal(std::function<void(entity_key stream)> renewed) = 0;
 
-  /// Slots have other owners (sorted), who may not know what their entities knew. On one thread, in the order of the
-  /// tables; must not block. Set once, before the node is among others.
+  /// Slots (sorted) have other owners, or owners who have taken this node for gone meanwhile, and may not know what
+  /// their entities knew. Any thread; must not block. Set once, before the node is among others.
   virtual void on_moved(std::function<void(const std::vector<slot_id>&)> moved) { (void)moved; }
 
   virtual steady_time now() const = 0;

@@ -160,6 +160,8 @@ class slot_gates {
   epoch_t epoch_of(slot_id slot) const { return gates_[slot.value].epoch; }
   /// Items go there directly; nullopt while they are held.
   std::optional<node_index> lane_of(slot_id slot) const;
+  /// As the table says; 0: nobody.
+  node_index owner_of(slot_id slot) const { return gates_[slot.value].owner; }
   std::uint64_t table_version() const { return version_; }
   std::size_t held_items() const { return held_items_; }
   std::size_t handed_bytes() const { return handed_bytes_; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SIM NETWORK: the links between the nodes of one test, in one thread. Each direction keeps its order; what is
-// delivered when, the test's random numbers say. A cut holds parcels back; a dead node's are gone.
+// delivered when, the test's random numbers say. A cut holds parcels back; a dead node's are gone. If one end forgets
+// the other and knows it again, the other end hears when they meet that what it had sent is lost, as a LINK does.
 #pragma once
 
 #include <algorithm>
@@ -25,6 +26,7 @@ class sim_network {
   std::unique_ptr<links> make_links(node_index self, std::uint64_t incarnation = 0) {
     for (auto& [way, parcels] : ways_)
       if (way.first == self) parcels.clear();  // of an incarnation before
+    forget_resets(self);
     return std::make_unique<end>(*this, self, incarnation);
   }
 
@@ -38,9 +40,11 @@ class sim_network {
     }
     std::vector<std::pair<node_index, node_index>> ready;
     for (const auto& [way, parcels] : ways_)
-      if (!parcels.empty() && !cuts_.contains(way) && ends_.contains(way.second) && agree(way.first, way.second) &&
-          ends_.at(way.second)->knows(way.first))
+      if (!parcels.empty() && !cuts_.contains(way) && !resets_.contains(way) && ends_.contains(way.second) &&
+          agree(way.first, way.second) && ends_.at(way.second)->knows(way.first))
         ready.push_back(way);
+    for (const auto& way : resets_)
+      if (may_meet(way)) ready.push_back(way);
     if (ready.empty()) return false;
     const auto way = ready[random_() % ready.size()];
     return deliver_from(way.first, way.second);
@@ -48,7 +52,15 @@ class sim_network {
   /// The next parcel of one link, if it may be delivered.
   bool deliver_from(node_index from, node_index to) {
     const auto way = std::pair(from, to);
-    if (ways_[way].empty() || cuts_.contains(way) || !ends_.contains(to) || !agree(from, to) ||
+    if (resets_.contains(way) && may_meet(way)) {
+      resets_.erase(way);
+      auto& sender = *ends_.at(from);
+      const auto& peer = *std::ranges::find(sender.peers_, to, &node_identity::node);
+      auto lost = std::exchange(ways_[way], {});
+      sender.events_.on_lost(peer, {lost.begin(), lost.end()});
+      return true;
+    }
+    if (ways_[way].empty() || cuts_.contains(way) || resets_.contains(way) || !ends_.contains(to) || !agree(from, to) ||
         !ends_.at(to)->knows(from))
       return false;
     auto bytes = std::move(ways_[way].front());
@@ -84,6 +96,7 @@ class sim_network {
   }
   void kill(node_index node) {
     ends_.erase(node);
+    forget_resets(node);
     for (auto& [way, parcels] : ways_)
       if (way.second == node) parcels.clear();
   }
@@ -102,6 +115,9 @@ class sim_network {
     void listen(events to) override { events_ = std::move(to); }
     void set_peers(std::vector<node_identity> members) override {
       auto gone = std::exchange(peers_, std::move(members));
+      for (const auto& peer : peers_)
+        if (std::ranges::find(gone, peer.node, &node_identity::node) == gone.end())
+          net_.resets_.erase({self_, peer.node});  // a new link: nothing of it is lost
       for (const auto& peer : gone)
         if (!knows(peer.node)) {
           auto lost = std::exchange(net_.ways_[{self_, peer.node}], {});
@@ -115,7 +131,12 @@ class sim_network {
               const auto found = net.ends_.find(self);
               if (found != net.ends_.end() && found->second == me) tell();
             });
-          net_.ways_[{peer.node, self_}].clear();
+          net_.resets_.erase({self_, peer.node});
+          const auto other = net_.ends_.find(peer.node);
+          if (other == net_.ends_.end())
+            net_.ways_[{peer.node, self_}].clear();
+          else if (other->second->incarnation_ == peer.incarnation)  // another one hasn't met this node yet
+            net_.resets_.insert({peer.node, self_});
         }
     }
     bool post(node_index to, std::string parcel) override {
@@ -148,10 +169,22 @@ class sim_network {
     return one->second->expects(b, other->second->incarnation_) && other->second->expects(a, one->second->incarnation_);
   }
 
+  /// The receiver has forgotten the sender meanwhile, and knows it again.
+  bool may_meet(const std::pair<node_index, node_index>& way) const {
+    const auto from = ends_.find(way.first), to = ends_.find(way.second);
+    return from != ends_.end() && to != ends_.end() && !cuts_.contains(way) &&
+           !cuts_.contains({way.second, way.first}) && agree(way.first, way.second) &&
+           from->second->knows(way.second) && to->second->knows(way.first);
+  }
+  void forget_resets(node_index node) {
+    std::erase_if(resets_, [node](const auto& way) { return way.first == node || way.second == node; });
+  }
+
   std::mt19937& random_;
   std::map<node_index, end*> ends_;
   std::map<std::pair<node_index, node_index>, std::deque<std::string>> ways_;
   std::set<std::pair<node_index, node_index>> cuts_;
+  std::set<std::pair<node_index, node_index>> resets_;  // what the first sends is lost until the second knows it again
   std::deque<std::function<void()>> losses_;
   bool tells_losses_later_ = false, holds_losses_ = false;
 };
