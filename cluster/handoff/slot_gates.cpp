@@ -48,8 +48,9 @@ void slot_gates::keep_arrived(gate& at, std::unique_ptr<slot_item> item) {
 void slot_gates::pass_barrier_of(node_index origin, slot_id slot, std::uint64_t barrier, std::uint64_t table_version,
                                  std::uint32_t hops, steps& todo) {
   auto& at = gates_[slot.value];
-  // What came before it comes out here, even if it waits still.
-  if (at.owner == self_ && table_version <= version_) {
+  // What came before it comes out here, even if it waits still. Our own would wait for itself.
+  const bool is_own = origin == self_ && at.now && at.now->barrier == barrier;
+  if (is_own || (at.owner == self_ && table_version <= version_)) {
     todo.push_back(pass_barrier{origin, slot, barrier});
     return;
   }
@@ -289,9 +290,12 @@ void slot_gates::tick(steady_time now, steps& todo) {
   for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
     auto& at = gates_[slot];
     if (!at.now) continue;
-    if (at.now->barrier != 0 && now - at.now->barrier_sent >= limits_.barrier_wait) {
+    if (at.now->barrier != 0 && now - *at.now->leaves_lane_since >= limits_.lane_wait) {
       at.now->barrier = 0;
       at.lane = at.owner;
+    } else if (at.now->barrier != 0 && now - at.now->barrier_sent >= limits_.barrier_wait) {
+      at.now->barrier_sent = now;
+      todo.push_back(send_barrier{at.lane, slot_id{slot}, at.now->barrier, self_, version_, 0});
     }
     if (now - at.now->release_since >= limits_.release_wait) {
       at.now->release_from = {};
@@ -357,7 +361,11 @@ void slot_gates::go_on(slot_id slot, gate& at, steps& todo) {
 
 /// Begins to lead items to the owner, or does it at once where nothing of ours is on the way elsewhere.
 void slot_gates::switch_lane(slot_id slot, gate& at, steps& todo) {
-  if (at.lane == at.owner || !at.owner.value) return;
+  if (at.lane == at.owner) {
+    if (at.now) at.now->leaves_lane_since.reset();
+    return;
+  }
+  if (!at.owner.value) return;
   if (at.lane == self_) {
     if (at.now && at.now->is_draining) return;
     at.lane = at.owner;
@@ -368,6 +376,7 @@ void slot_gates::switch_lane(slot_id slot, gate& at, steps& todo) {
     auto& now = changing(at);
     now.barrier = next_barrier_++;
     now.barrier_sent = now_;
+    if (!now.leaves_lane_since) now.leaves_lane_since = now_;
     todo.push_back(send_barrier{at.lane, slot, now.barrier, self_, version_, 0});
   }
 }

@@ -9,9 +9,10 @@
 //   "passed" comes back ─► lane Q, and what was held follows
 //
 // If the lane was this node itself, its SLOT is drained instead; if it was a dead one, there is nothing to wait for.
-// A slot that becomes this node's opens when the node before has released it (or is dead) and the fence is raised.
-// So items from one sender to one slot stay in order, wherever the slot goes; the only thing that loses items is the
-// death of the node they were on.
+// One that lives and can't be reached is waited for: the link comes back, or one of the two nodes is declared dead. A
+// slot that becomes this node's opens when the node before has released it (or is dead) and the fence is raised. So
+// items from one sender to one slot stay in order, wherever the slot goes; the only thing that loses items is the death
+// of the node they were on.
 //
 // What the entities of a drained SLOT hand over (handover.hpp) goes the way of its release: to the next owner ahead of
 // "released", and to this node's SLOT ahead of its first item. If the slot moves on before it opened here, so does
@@ -52,7 +53,8 @@ class slot_gates {
     std::size_t held_items_max = 10'000;            // per slot
     std::size_t held_bytes_max = 64u << 20;         // of all slots
     std::uint32_t hops_max = 8;                     // tables that don't settle
-    std::chrono::milliseconds barrier_wait{2'000};  // then the lane is switched without it: better late than never
+    std::chrono::milliseconds barrier_wait{2'000};  // then it is sent again: what is on a link can be lost
+    std::chrono::milliseconds lane_wait{5'000};     // then the lane is switched without it: better late than never
     std::chrono::milliseconds release_wait{5'000};  // then the fence alone keeps the node before from writing
     std::size_t handed_bytes_max = 64u << 20;       // of all slots
     std::chrono::milliseconds handed_wait{60'000};  // for somebody to go on with it
@@ -158,10 +160,10 @@ class slot_gates {
   /// …and nothing else waits at the gate: items may go straight to the SLOT, without this class, until the next event.
   bool may_bypass(slot_id slot) const { return gates_[slot.value].is_open && !gates_[slot.value].now; }
   epoch_t epoch_of(slot_id slot) const { return gates_[slot.value].epoch; }
-  /// Items go there directly; nullopt while they are held.
-  std::optional<node_index> lane_of(slot_id slot) const;
   /// As the table says; 0: nobody.
   node_index owner_of(slot_id slot) const { return gates_[slot.value].owner; }
+  /// Items go there directly; nullopt while they are held.
+  std::optional<node_index> lane_of(slot_id slot) const;
   std::uint64_t table_version() const { return version_; }
   std::size_t held_items() const { return held_items_; }
   std::size_t handed_bytes() const { return handed_bytes_; }
@@ -189,17 +191,18 @@ class slot_gates {
     std::deque<std::unique_ptr<slot_item>>
         arrived;  // over the old lane, ahead of our barrier, while the slot isn't open
     std::deque<held> items;
-    std::uint64_t barrier = 0;  // on its way; 0: none
-    steady_time barrier_sent{};
-    bool is_draining = false;           // our own SLOT
-    node_index release_from;            // who has to let go of it before we open it; 0: nobody
-    std::uint64_t release_version = 0;  // of the table that made us its owner
-    steady_time release_since{};        // when the last one of them was asked
-    std::vector<ask> still_before;      // the same, of ownerships that we lost before it was opened
-    bool is_raising = false;            // the fence
-    bool is_refused = false;            // the fence; the next table will say more
-    std::vector<ask> askers;            // who wants to be told that we have let go of it
-    epoch_t ran = 0;                    // what is draining
+    std::uint64_t barrier = 0;                     // on its way; 0: none
+    steady_time barrier_sent{};                    // last
+    std::optional<steady_time> leaves_lane_since;  // when the first was sent
+    bool is_draining = false;                      // our own SLOT
+    node_index release_from;                       // who has to let go of it before we open it; 0: nobody
+    std::uint64_t release_version = 0;             // of the table that made us its owner
+    steady_time release_since{};                   // when the last one of them was asked
+    std::vector<ask> still_before;                 // the same, of ownerships that we lost before it was opened
+    bool is_raising = false;                       // the fence
+    bool is_refused = false;                       // the fence; the next table will say more
+    std::vector<ask> askers;                       // who wants to be told that we have let go of it
+    epoch_t ran = 0;                               // what is draining
     std::vector<entity_handover> handed;
     epoch_t handed_for = 0;  // the ownership that may go on with it
     steady_time handed_since{};

@@ -399,8 +399,36 @@ TEST_CASE("what is held is bounded, and refused past that") {
   CHECK(std::get<slot_gates::refuse>(todo[0]).why.code == errc::overloaded);
 }
 
-TEST_CASE("a barrier that is lost is not waited for for ever") {
-  slot_gates gates({1}, {.barrier_wait = 100ms});
+TEST_CASE("a barrier that comes back to who sent it has passed, whoever has the slot by then") {
+  slot_gates gates({1}, {});
+  slot_gates::steps todo;
+  const std::vector<node_index> alive{{1}, {2}, {3}};
+  auto table = slot_table{}.after(std::vector<slot_move>{{{0}, {}, {2}}});
+  gates.apply(table, alive, todo, steady_time{1s});
+  table = table.after(std::vector<slot_move>{{{0}, {2}, {1}}});
+  gates.apply(table, alive, todo, steady_time{1s});
+  std::optional<slot_gates::send_barrier> sent;
+  for (const auto& each : todo)
+    if (const auto* barrier = std::get_if<slot_gates::send_barrier>(&each)) sent = *barrier;
+  REQUIRE(sent);
+  table = table.after(std::vector<slot_move>{{{0}, {1}, {3}}});  // before it has opened here
+  gates.apply(table, alive, todo, steady_time{1s});
+  gates.pass({0}, std::make_unique<numbered_item>(), todo);
+  todo.clear();
+  gates.pass_barrier_of({1}, {0}, sent->barrier, sent->table_version, 2, todo);
+  REQUIRE(todo.size() == 1);
+  CHECK(std::get<slot_gates::pass_barrier>(todo[0]).origin == node_index{1});
+  todo.clear();
+  gates.barrier_passed({1}, {0}, sent->barrier, todo);
+  CHECK(gates.lane_of({0}) == node_index{3});
+  const auto goes =
+      std::ranges::find_if(todo, [](const auto& each) { return std::holds_alternative<slot_gates::send>(each); });
+  REQUIRE(goes != todo.end());
+  CHECK(std::get<slot_gates::send>(*goes).to == node_index{3});
+}
+
+TEST_CASE("a barrier that may be lost is sent again, and not waited for for ever") {
+  slot_gates gates({1}, {.barrier_wait = 100ms, .lane_wait = 1s});
   slot_gates::steps todo;
   auto table = slot_table{}.after(std::vector<slot_move>{{{0}, {}, {2}}});
   const std::vector<node_index> alive{{1}, {2}, {3}};
@@ -410,10 +438,27 @@ TEST_CASE("a barrier that is lost is not waited for for ever") {
   gates.apply(table.after(std::vector<slot_move>{{{0}, {2}, {3}}}), alive, todo, now);
   gates.pass({0}, std::make_unique<numbered_item>(), todo);
   CHECK_FALSE(gates.lane_of({0}));
+  REQUIRE(todo.size() == 1);
+  const auto first = std::get<slot_gates::send_barrier>(todo[0]);
+  CHECK(first.to == node_index{2});
   todo.clear();
   gates.tick(now + 99ms, todo);
   CHECK(todo.empty());
   gates.tick(now + 100ms, todo);
+  REQUIRE(todo.size() == 1);
+  CHECK(std::get<slot_gates::send_barrier>(todo[0]).to == node_index{2});
+  CHECK(std::get<slot_gates::send_barrier>(todo[0]).barrier == first.barrier);
+  todo.clear();
+  gates.tick(now + 199ms, todo);
+  CHECK(todo.empty());
+  SUBCASE("it comes out late") { gates.barrier_passed({3}, {0}, first.barrier, todo); }
+  SUBCASE("it doesn't come out") {
+    gates.tick(now + 999ms, todo);
+    REQUIRE(todo.size() == 1);
+    CHECK(std::holds_alternative<slot_gates::send_barrier>(todo[0]));
+    todo.clear();
+    gates.tick(now + 1s, todo);
+  }
   REQUIRE(todo.size() == 1);
   CHECK(std::get<slot_gates::send>(todo[0]).to == node_index{3});
 }
