@@ -86,6 +86,7 @@ class live_region final : public region, public entity_door, public loan_door {
 
   bool lend(node_index to, epoch_t epoch, const entity_handover& what) override;
   bool recall(node_index from, epoch_t epoch, entity_key key) override;
+  void check(node_index at, epoch_t epoch, entity_key key) override;
   std::optional<error> pass_on(node_index to, epoch_t epoch, const slot_mail& what) override;
   void renew_epoch(slot_id slot, epoch_t epoch) override;
 
@@ -163,13 +164,13 @@ class live_region final : public region, public entity_door, public loan_door {
   void change_subscription(entity_key stream, bool wanted, std::function<void(result<>)> done);
   void renew_subscriptions(const std::vector<slot_id>& slots);
   void renew_subscription(entity_key stream);
-  void tell_lost(const std::vector<node_identity>& members);
   void note_newcomers(const std::vector<node_identity>& members);
+  void tell_lost(const std::vector<node_identity>& members);
   void repeat_lost_asks();
   void subscribe_until(entity_key stream, steady_time until, std::function<void(result<>)> done);
   void repeat_lost_subscriptions();
-
   void start_anew_with_those_met_again();
+
   // live_region_loans.cpp
   void tell_pins(slot_id slot);
   void forget_lost_loans(const std::vector<slot_id>& slots);
@@ -177,6 +178,7 @@ class live_region final : public region, public entity_door, public loan_door {
   void tend_guests(steady_time now);
   void receive_lent(node_index from, std::shared_ptr<const envelope> message, epoch_t epoch);
   void say_absent(const guest_set::loan& guest);
+  bool send_back(const guest_set::loan& guest, const envelope& unread);
   void receive_lent(slot_subscription change, epoch_t epoch);
   void receive_returned(node_index from, std::shared_ptr<const envelope> message, epoch_t epoch);
   void end_guest(const guest_set::loan& guest);
@@ -217,9 +219,9 @@ class live_region final : public region, public entity_door, public loan_door {
     std::function<void(result<>)> done;
   };
   std::vector<lost_subscription> lost_subscriptions_;  // the same
+  std::vector<node_index> met_again_;                  // who may have forgotten this node, or missed something of it
 
   std::vector<node_identity> members_;  // as of the last apply(), whose thread's it is
-  std::vector<node_index> met_again_;                  // who may have forgotten this node, or missed something of it
 
   // Loans. The first three are under the gates' lock.
   std::unordered_map<slot_id, std::map<entity_key, node_index>> pins_;  // to other nodes

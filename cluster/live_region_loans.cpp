@@ -74,6 +74,12 @@ bool live_region::recall(node_index from, epoch_t epoch, entity_key key) {
   return between_->post(from, encode(recall));
 }
 
+void live_region::check(node_index at, epoch_t epoch, entity_key key) {
+  loan_parcel check{loan_parcel::step_t::check, epoch, {}};
+  check.entity.key = key;
+  (void)between_->post(at, encode(check));  // there will be another
+}
+
 namespace {
 
 letter_parcel passed_letter(const envelope& message, epoch_t loan, steady_time now) {
@@ -141,6 +147,9 @@ void live_region::receive(node_index from, loan_parcel& in, std::optional<error>
       else
         say_absent(guest);
       return;
+    case loan_parcel::step_t::check:
+      if (!guests_.find(guest.key, guest.epoch)) say_absent(guest);
+      return;
     case loan_parcel::step_t::returned:
     case loan_parcel::step_t::absent:
       if (auto* shell = slots_.find(slot))
@@ -155,7 +164,16 @@ void live_region::receive(node_index from, loan_parcel& in, std::optional<error>
 void live_region::say_absent(const guest_set::loan& guest) {
   loan_parcel absent{loan_parcel::step_t::absent, guest.epoch, {}};
   absent.entity.key = guest.key;
-  (void)between_->post(guest.lender, encode(absent));  // the next piece of mail for it says so again
+  (void)between_->post(guest.lender, encode(absent));  // the next check says so again
+}
+
+/// False: the link takes nothing.
+bool live_region::send_back(const guest_set::loan& guest, const envelope& unread) {
+  auto letter = passed_letter(unread, guest.epoch, now());
+  letter.is_returned = true;
+  if (!between_->post(guest.lender, encode(letter))) return false;
+  if (unread.reply) unread.reply->forget();
+  return true;
 }
 
 void live_region::receive_lent(node_index from, std::shared_ptr<const envelope> message, epoch_t epoch) {
@@ -163,9 +181,10 @@ void live_region::receive_lent(node_index from, std::shared_ptr<const envelope> 
     if (message->reply) message->reply->answer(std::move(why));
   };
   const auto shell = guests_.find(message->to, epoch);
-  if (!shell) {
-    say_absent({message->to, epoch, from});
-    return refuse({errc::unavailable, to_text(message->to) + " has moved"});
+  if (!shell) {  // nobody has begun with it: it goes wherever its lender finds that it should
+    const guest_set::loan absent{message->to, epoch, from};
+    if (!send_back(absent, *message)) refuse(too_much_for(from));
+    return say_absent(absent);
   }
   if (shell->mailbox.load(std::memory_order_relaxed) >= services_.options.slot_mailbox_max) {
     services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
@@ -200,16 +219,8 @@ void live_region::end_guest(const guest_set::loan& guest) {
 /// Called by the SLOT of guests, when nothing of it is left there.
 void live_region::give_back(const guest_set::loan& guest, entity_remains left) {
   guests_.end(guest);  // first: it may be lent again as soon as it is back
-  for (const auto& each : left.unread) {
-    auto letter = passed_letter(*each, guest.epoch, now());
-    letter.is_returned = true;
-    const bool is_sent = between_->post(guest.lender, encode(letter));
-    if (!each->reply) continue;
-    if (is_sent)
-      each->reply->forget();
-    else
-      each->reply->answer(too_much_for(guest.lender));
-  }
+  for (const auto& each : left.unread)
+    if (!send_back(guest, *each) && each->reply) each->reply->answer(too_much_for(guest.lender));
   left.handover.key = guest.key;
   auto bytes = encode(loan_parcel{loan_parcel::step_t::returned, guest.epoch, std::move(left.handover)});
   if (between_->post(guest.lender, bytes)) return;

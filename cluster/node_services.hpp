@@ -72,6 +72,8 @@ class loan_door {
   virtual ~loan_door() = default;
   virtual bool lend(node_index to, epoch_t epoch, const entity_handover& what) = 0;
   virtual bool recall(node_index from, epoch_t epoch, entity_key key) = 0;
+  /// Is it still there? Who hasn't got it says so; what is lost is asked again.
+  virtual void check(node_index at, epoch_t epoch, entity_key key) = 0;
   /// Takes it, or says why not.
   virtual std::optional<error> pass_on(node_index to, epoch_t epoch, const slot_mail& what) = 0;
   /// What the slot has lent is lost: it needs another epoch.

@@ -396,7 +396,8 @@ class slot_actor final : public caf::event_based_actor {
     }
     services_.counters.loans_returned.fetch_add(1, std::memory_order_relaxed);
     log::info("{} is back from node {}", to_text(key), news.by.value);
-    change_loans([&](auto& todo) { loans_->returned(key, news.by, std::move(news.entity), todo); });
+    change_loans(
+        [&](auto& todo) { loans_->returned(key, news.by, std::move(news.entity), todo, services_.clock.now()); });
     if (when_drained_) leave_if_quiet();
     finish_draining();
   }
@@ -451,7 +452,7 @@ class slot_actor final : public caf::event_based_actor {
       return loans_->not_lent(step.key, std::move(step.state), more, services_.clock.now());
     services_.counters.loans.fetch_add(1, std::memory_order_relaxed);
     log::info("{} is lent to node {}", to_text(step.key), step.to.value);
-    loans_->lent(step.key, more);
+    loans_->lent(step.key, more, services_.clock.now());
   }
   void carry_out(slot_loans::pass& step, slot_loans::steps&) {
     if (auto why = services_.loans->pass_on(step.to, epoch(), step.what)) return refuse(step.what, std::move(*why));
@@ -526,6 +527,7 @@ class slot_actor final : public caf::event_based_actor {
                       }};
     handle(out);
   }
+  void carry_out(slot_loans::check& step, slot_loans::steps&) { services_.loans->check(step.at, epoch(), step.key); }
 
   /// REQUIRES: it doesn't run.
   void forget_guest(entity_key key) {

@@ -89,11 +89,12 @@ void slot_loans::bring_home(loans::iterator at, entity_handover state, steps& to
   if (!wanted(key).value) loans_.erase(at);
 }
 
-void slot_loans::lent(entity_key key, steps& todo) {
+void slot_loans::lent(entity_key key, steps& todo, steady_time now) {
   const auto at = loans_.find(key);
   if (at == loans_.end() || at->second.phase != phase_t::offered) return;
   auto& loan = at->second;
   loan.phase = phase_t::lent;
+  loan.since = now;
   for (auto& each : std::exchange(loan.held, {})) todo.emplace_back(pass{key, loan.node, std::move(each)});
   if (loan.node != wanted(key)) todo.emplace_back(recall{key, loan.node});
 }
@@ -118,9 +119,12 @@ void slot_loans::recall_sent(entity_key key, steady_time now) {
 
 void slot_loans::mail_returned(entity_key key, node_index by, slot_mail what, steps& todo) {
   const auto at = loans_.find(key);
-  // Of `lent`: it ends there by itself. What was passed there since is behind this, and will come back too.
-  if (at == loans_.end() || at->second.node != by ||
-      (at->second.phase != phase_t::recalled && at->second.phase != phase_t::lent)) {
+  // Of `lent`: it ends there by itself, or isn't there. What was passed there since is behind this, and will come back
+  // too; `lost`, if that node says in between that it hasn't got it.
+  const bool is_from_there =
+      at != loans_.end() && at->second.node == by &&
+      (at->second.phase == phase_t::recalled || at->second.phase == phase_t::lent || at->second.phase == phase_t::lost);
+  if (!is_from_there) {
     todo.emplace_back(refuse{std::move(what), {errc::unavailable, to_text(key) + " has moved"}});
     return;
   }
@@ -128,12 +132,14 @@ void slot_loans::mail_returned(entity_key key, node_index by, slot_mail what, st
   loan.held.insert(loan.held.begin() + static_cast<std::ptrdiff_t>(loan.returned++), std::move(what));
 }
 
-void slot_loans::returned(entity_key key, node_index by, entity_handover state, steps& todo) {
+void slot_loans::returned(entity_key key, node_index by, entity_handover state, steps& todo, steady_time now) {
   const auto at = loans_.find(key);
   if (at == loans_.end() || at->second.node != by ||
       (at->second.phase != phase_t::recalled && at->second.phase != phase_t::lent))
     return;
-  go_on(at, std::move(state), todo);
+  if (at->second.phase == phase_t::recalled || wanted(key) != by) return go_on(at, std::move(state), todo);
+  bring_home(at, std::move(state), todo);
+  loans_[key].since = now;
 }
 
 void slot_loans::node_gone(node_index node) {
@@ -168,6 +174,10 @@ void slot_loans::tick(steady_time now, steps& todo) {
     if (loan.phase == phase_t::at_home && wanted(key).value && now - loan.since >= limits_.try_again) {
       loan.phase = phase_t::ending;
       todo.emplace_back(take_out{key});
+    }
+    if (loan.phase == phase_t::lent && now - loan.since >= limits_.check_every) {
+      loan.since = now;
+      todo.emplace_back(check{key, loan.node});
     }
     if (is_draining_ && now - drained_since_ >= limits_.drain_wait &&
         (loan.phase == phase_t::lent || loan.phase == phase_t::recalled))
@@ -212,7 +222,9 @@ steady_time slot_loans::next_tick() const {
     if (loan.phase == phase_t::recalled) next = std::min(next, loan.since + limits_.recall_wait);
     if (loan.phase == phase_t::at_home) next = std::min(next, loan.since + limits_.try_again);
     if (loan.phase == phase_t::lost && !is_draining_) next = {};
-    if (loan.phase == phase_t::lent && (is_draining_ || loan.node != wanted(key))) next = {};
+    if (loan.phase == phase_t::lent)
+      next =
+          std::min(next, is_draining_ || loan.node != wanted(key) ? steady_time{} : loan.since + limits_.check_every);
   }
   return is_draining_ ? std::min(next, drained_since_ + limits_.drain_wait) : next;
 }

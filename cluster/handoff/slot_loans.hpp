@@ -6,11 +6,12 @@
 //   home ─ pinned ─► ending ─ taken out ─► lent ── mail passes ──► (the other node)
 //     ▲                                     │ pin gone, or the slot moves: recall
 //     │◄───────── returned ─────────────── recalled    (mail is held, in order, bounded)
-//     │                                     │ node gone, or it doesn't answer
+//     │                                     │ node gone, or it doesn't answer, or hasn't got it
 //     └◄── the slot has a new epoch ─────── lost       (mail is held: who was lent it may still write)
 //
 // So an entity runs on one node at a time: here again only after the other node has said that nothing of it is left
-// there, or after the fence has been raised above what it was lent under.
+// there, or after the fence has been raised above what it was lent under. Each end may miss what the other told (it may
+// take the other for gone for a while, and then what is on its way is lost): so what is lent is checked now and then.
 #pragma once
 
 #include <deque>
@@ -29,7 +30,8 @@ class slot_loans {
     std::size_t held_max = 10'000;                 // mail of one entity; then errc::overloaded
     std::chrono::milliseconds recall_wait{5'000};  // then the epoch has to be raised
     std::chrono::milliseconds drain_wait{3'000};   // the same while the slot goes elsewhere: its next owner waits
-    std::chrono::milliseconds try_again{1'000};    // after a link that took nothing more
+    std::chrono::milliseconds try_again{1'000};    // after a link that took nothing more, or a node that gave it back
+    std::chrono::milliseconds check_every{5'000};  // whether it is still there
   };
 
   // -- steps for the SLOT, in order
@@ -52,6 +54,10 @@ class slot_loans {
     entity_key key;
     node_index from;
   };
+  struct check {  // whether it is there: node_gone(node, key) if it isn't
+    entity_key key;
+    node_index at;
+  };
   struct keep {  // it is at home again, with what waits for it
     entity_key key;
     entity_handover state;
@@ -61,7 +67,7 @@ class slot_loans {
     slot_mail what;
     error why;
   };
-  using step = std::variant<take_out, lend, pass, recall, keep, refuse>;
+  using step = std::variant<take_out, lend, pass, recall, check, keep, refuse>;
   using steps = std::vector<step>;
 
   explicit slot_loans(const limits& bounds) : limits_(bounds) {}
@@ -75,14 +81,15 @@ class slot_loans {
   bool take(entity_key key, slot_mail& what, steps& todo);
   /// Nothing of it is under way here any more.
   void taken_out(entity_key key, entity_remains remains, steps& todo);
-  void lent(entity_key key, steps& todo);
+  void lent(entity_key key, steps& todo, steady_time now);
   /// The link took nothing, or it can't be taken out: it stays at home for a while.
   void not_lent(entity_key key, entity_handover state, steps& todo, steady_time now);
   void recall_sent(entity_key key, steady_time now);
-  /// What the guest had not begun with, in order, ahead of returned().
+  /// What the guest had not begun with, in order, ahead of returned(); or what didn't find it there.
   void mail_returned(entity_key key, node_index by, slot_mail what, steps& todo);
-  /// Nothing of it is left there.
-  void returned(entity_key key, node_index by, entity_handover state, steps& todo);
+  /// Nothing of it is left there. If nobody has called it back, it may stay at home for a while: that node can't have
+  /// it now.
+  void returned(entity_key key, node_index by, entity_handover state, steps& todo, steady_time now);
   /// That incarnation won't come back, but may still write.
   void node_gone(node_index node);
   /// That node knows nothing of it; another incarnation might.
@@ -118,7 +125,7 @@ class slot_loans {
   struct loan {
     phase_t phase = phase_t::at_home;  // it is to be lent later
     node_index node;                   // that has it, or is offered it
-    steady_time since{};               // of `at_home` and `recalled`
+    steady_time since{};               // of `at_home` and `recalled`; of `lent`, or when it was checked last
     std::deque<slot_mail> held;        // with what has come back ahead of it
     std::size_t returned = 0;          // how many of those have
   };

@@ -217,7 +217,7 @@ parcel take(const SlotHandover& in) {
 }
 
 result<loan_parcel> take(const Loan& in) {
-  if (in.step() < Loan::START || in.step() > Loan::ABSENT || in.epoch() == 0)
+  if (in.step() < Loan::START || in.step() > Loan::CHECK || in.epoch() == 0)
     return error{errc::unknown_message, "a step of a loan that this version doesn't know"};
   return loan_parcel{static_cast<loan_parcel::step_t>(in.step()), in.epoch(), take(in.entity())};
 }

@@ -77,11 +77,11 @@ struct handover_parcel {
   slot_id slot;
   std::vector<entity_handover> entities;
 };
-/// An entity is lent, called back, or returned (cluster/handoff/slot_loans.hpp).
+/// An entity is lent, called back, returned, or looked after (cluster/handoff/slot_loans.hpp).
 struct loan_parcel {
-  enum class step_t : std::uint8_t { start = 1, recall = 2, returned = 3, absent = 4 } step{};
+  enum class step_t : std::uint8_t { start = 1, recall = 2, returned = 3, absent = 4, check = 5 } step{};
   epoch_t epoch = 0;
-  entity_handover entity;  // of a recall, or one that is absent, only its key
+  entity_handover entity;  // of a recall, a check, or one that is absent, only its key
 };
 using parcel = std::variant<letter_parcel, answer_parcel, publication_ptr, subscription_parcel, barrier_parcel,
                             barrier_passed_parcel, release_parcel, released_parcel, node_ask_parcel, node_answer_parcel,

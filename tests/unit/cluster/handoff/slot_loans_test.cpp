@@ -56,16 +56,21 @@ struct world {
     if (random() % 5 == 0) return change([&](auto& todo) { loans.not_lent(lent, step.state, todo, now); });
     ++lends;
     to[step.to].push_back([this, node = step.to, epoch = epoch] { guests[node].push_back({{}, epoch, false}); });
-    change([&](auto& todo) { loans.lent(lent, todo); });
+    change([&](auto& todo) { loans.lent(lent, todo, now); });
   }
   void carry_out(slot_loans::pass& step) {
     to[step.to].push_back([this, node = step.to, epoch = epoch, what = step.what] {
       auto* here = find(node, epoch);
       if (here && !here->is_ending) return here->mailbox.push_back(what);
-      lost.insert(number_of(what));
-      from[node].push_back([this, node, epoch] {
-        if (epoch == this->epoch) loans.node_gone(node, lent);
-      });
+      send_back(node, epoch, what);
+      say_absent(node, epoch);
+    });
+  }
+  void carry_out(slot_loans::check& step) {
+    ++checks;
+    if (random() % 5 == 0) return;  // the link takes nothing
+    to[step.at].push_back([this, node = step.at, epoch = epoch] {
+      if (!find(node, epoch)) say_absent(node, epoch);
     });
   }
   void carry_out(slot_loans::recall& step) {
@@ -134,6 +139,17 @@ struct world {
   }
 
   // -- the others
+  void send_back(node_index node, std::uint64_t under, const slot_mail& what) {
+    from[node].push_back([this, node, under, what] {
+      if (under != epoch) return void(lost.insert(number_of(what)));
+      change([&](auto& todo) { loans.mail_returned(lent, node, what, todo); });
+    });
+  }
+  void say_absent(node_index node, std::uint64_t under) {
+    from[node].push_back([this, node, under] {
+      if (under == epoch) loans.node_gone(node, lent);
+    });
+  }
   guest* find(node_index node, std::uint64_t under) {
     for (auto& each : guests[node])
       if (each.epoch == under) return &each;
@@ -147,13 +163,9 @@ struct world {
       }
       if (!each.is_ending) continue;
       const auto under = each.epoch;
-      for (auto& what : each.mailbox)
-        from[node].push_back([this, node, under, what] {
-          if (under != epoch) return void(lost.insert(number_of(what)));
-          change([&](auto& todo) { loans.mail_returned(lent, node, what, todo); });
-        });
+      for (auto& what : each.mailbox) send_back(node, under, what);
       from[node].push_back([this, node, under] {
-        if (under == epoch) change([&](auto& todo) { loans.returned(lent, node, {}, todo); });
+        if (under == epoch) change([&](auto& todo) { loans.returned(lent, node, {}, todo, now); });
       });
       std::erase_if(guests[node], [under](const auto& one) { return one.epoch == under; });
       return;
@@ -196,7 +208,7 @@ struct world {
   slot_loans loans{{}};
   steady_time now{1h};
   node_index pin;
-  std::uint64_t epoch = 1, sent = 0, last = 0, handled = 0, lends = 0;
+  std::uint64_t epoch = 1, sent = 0, last = 0, handled = 0, lends = 0, checks = 0;
   bool runs_at_home = true, is_ending = false, is_drained = false, is_lossy = false;
   std::deque<slot_mail> at_home, remains, left;
   std::map<node_index, std::vector<guest>> guests;
@@ -274,6 +286,62 @@ TEST_CASE("loans: with nodes that may vanish, each piece of mail is handled at m
     }
   }
   CHECK(lends > 400);
+}
+
+/// Lent to `near`, which has told nothing yet.
+slot_loans lent_to_near(steady_time now) {
+  slot_loans loans({.try_again = 1s, .check_every = 5s});
+  slot_loans::steps todo;
+  loans.set_pins({{lent, near}}, todo);
+  loans.taken_out(lent, {}, todo);
+  loans.lent(lent, todo, now);
+  return loans;
+}
+
+TEST_CASE("loans: what is given back by somebody who should have it stays at home for a while") {
+  const steady_time now{1h};
+  auto loans = lent_to_near(now);
+  slot_loans::steps todo;
+  loans.returned(lent, near, {}, todo, now);
+  REQUIRE(todo.size() == 1);
+  CHECK(std::holds_alternative<slot_loans::keep>(todo[0]));
+  CHECK_FALSE(loans.is_away(lent));
+  CHECK(loans.next_tick() == now + 1s);
+  todo.clear();
+  loans.tick(now + 999ms, todo);
+  CHECK(todo.empty());
+  loans.tick(now + 1s, todo);
+  REQUIRE(todo.size() == 1);
+  CHECK(std::holds_alternative<slot_loans::take_out>(todo[0]));
+}
+
+TEST_CASE("loans: what is lent is checked, and what isn't there waits for another epoch with what comes back") {
+  const steady_time now{1h};
+  auto loans = lent_to_near(now);
+  CHECK(loans.next_tick() == now + 5s);
+  slot_loans::steps todo;
+  auto first = mail(1), second = mail(2), third = mail(3);
+  CHECK(loans.take(lent, first, todo));
+  CHECK(loans.take(lent, second, todo));
+  todo.clear();
+  loans.tick(now + 4s, todo);
+  CHECK(todo.empty());
+  loans.tick(now + 5s, todo);
+  REQUIRE(todo.size() == 1);
+  CHECK(std::get<slot_loans::check>(todo[0]).at == near);
+  CHECK(loans.next_tick() == now + 10s);
+  todo.clear();
+  loans.mail_returned(lent, near, mail(1), todo);
+  loans.node_gone(near, lent);
+  CHECK(loans.needs_epoch());
+  CHECK(loans.take(lent, third, todo));
+  loans.mail_returned(lent, near, mail(2), todo);
+  CHECK(todo.empty());
+  loans.drain(todo, now + 6s);
+  REQUIRE(loans.is_home());
+  std::vector<std::uint64_t> waits;
+  for (const auto& each : loans.give_up()) waits.push_back(number_of(each));
+  CHECK(waits == std::vector<std::uint64_t>{1, 2, 3});
 }
 
 TEST_CASE("loans: what waits is bounded, and what isn't lent is nobody's business here") {
