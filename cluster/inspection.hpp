@@ -93,7 +93,7 @@ class inspection {
   /// errc::not_found if it isn't active.
   virtual void kill(entity_key key, std::string why, std::function<void(result<>)> done) = 0;
   /// Ends the incarnation at once, if there is one, and refuses all messages to it for so long, or until release(),
-  /// restart(), or its slot leaves this node.
+  /// restart(), or the death of its node.
   virtual void quarantine(entity_key key, std::chrono::milliseconds for_so_long, std::string why,
                           std::function<void(result<>)> done) = 0;
   /// Lifts a quarantine and forgives crashes; its next message starts it. errc::not_found if it isn't in quarantine.

@@ -19,11 +19,17 @@ class restart_policy {
  public:
   enum class verdict { restart, quarantine };
 
+  restart_policy() = default;
+  /// Goes on with what another has counted; `recent` is in order.
+  restart_policy(std::uint64_t total, std::vector<steady_time> recent, const restart_limits& limits);
+
   /// One more crash, at `now`.
   verdict crashed(steady_time now, const restart_limits& limits);
   /// Crashes that still count at `now`.
   std::size_t recent(steady_time now, const restart_limits& limits) const;
   std::uint64_t total() const noexcept { return total_; }
+  /// The last ones, in order.
+  const std::vector<steady_time>& times() const noexcept { return crashes_; }
   /// Somebody has released it by hand: earlier crashes don't count any more.
   void forgive() { crashes_.clear(); }
 

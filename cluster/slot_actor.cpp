@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <caf/event_based_actor.hpp>
 #include <caf/send.hpp>
@@ -23,6 +24,8 @@ namespace throng {
 namespace {
 
 using std::chrono::milliseconds;
+
+constexpr std::size_t reason_bytes_max = 1'000;  // of what goes along when an entity moves
 
 /// An incarnation was told to end, or has ended with commits in flight. Its successor, which loads what those commits
 /// leave in the store, starts when they have been answered; until then its messages wait here. If the entity is taken
@@ -236,6 +239,7 @@ class slot_actor final : public caf::event_based_actor {
       entity.cell->is_leaving.store(entity_cell::leaving::with_slot);
       entity.cell->reports_idle.store(true);
     }
+    busy_.clear();
     leave_if_quiet();
   }
 
@@ -247,6 +251,7 @@ class slot_actor final : public caf::event_based_actor {
         return command.done(found->second.quarantine_error(command.key));
       entity_remains nothing;
       nothing.handover.key = command.key;
+      nothing.handover.trouble = forget(command.key);
       return command.done(std::move(nothing));
     }
     auto& entity = found->second;
@@ -264,10 +269,16 @@ class slot_actor final : public caf::event_based_actor {
   void handle(slot_bring_in& command) {
     for (auto& each : command.entities) {
       for (auto node : each.subscribers) subscribers_.add(each.key, node);
-      if (!each.is_active()) continue;
+      if (!each.is_active() && !each.trouble) continue;
       const auto found = members_.find(each.key);
       const bool is_here = found != members_.end() && (found->second.actor || found->second.next);
       if (is_here || is_shutting_down_ || (loans_ && loans_->is_away(each.key))) {
+        services_.counters.handovers_dropped.fetch_add(1, std::memory_order_relaxed);
+        continue;
+      }
+      if (each.trouble) remember(each.key, *each.trouble);
+      if (!each.is_active()) continue;
+      if (members_[each.key].is_in_quarantine(services_.clock.now())) {
         services_.counters.handovers_dropped.fetch_add(1, std::memory_order_relaxed);
         continue;
       }
@@ -280,7 +291,7 @@ class slot_actor final : public caf::event_based_actor {
   }
 
   void handle(slot_entity_idle& report) {
-    if (when_drained_) return leave_if_quiet();
+    if (when_drained_) return quiet(report.cell->key);
     auto found = members_.find(report.cell->key);
     if (found != members_.end() && found->second.cell == report.cell) leave_if_idle(found->second);
   }
@@ -291,19 +302,30 @@ class slot_actor final : public caf::event_based_actor {
     caf::anon_send(entity.actor, entity_input{entity_quit{.is_reported = true, .hands_over = true}});
   }
 
-  /// REQUIRES: the slot is drained.
+  /// What is under way there keeps a drained slot from leaving.
+  bool is_under_way(member& entity) {
+    if (entity.actor && entity.is_taken()) leave_if_idle(entity);
+    return entity.next || (entity.actor && entity.is_busy());
+  }
+  /// REQUIRES: the slot is drained. It may be that nothing is under way there any more.
+  void quiet(entity_key key) {
+    const auto found = members_.find(key);
+    if (found == members_.end() || !is_under_way(found->second)) busy_.erase(key);
+    leave_if_quiet();
+  }
+  /// REQUIRES: the slot is drained. Looks at all entities only when none is known to be busy.
   void leave_if_quiet() {
-    if (is_leaving_) return;
-    for (auto& [key, entity] : members_) {
-      if (entity.actor && entity.is_taken()) leave_if_idle(entity);
-      if (entity.next || (entity.actor && entity.is_busy())) return;
-    }
+    if (is_leaving_ || !busy_.empty() || shell_.mailbox.load() > 0) return;
+    for (auto& [key, entity] : members_)
+      if (is_under_way(entity)) busy_.insert(key);
     // Last: who has sent something through this mailbox was busy when it did.
-    if (shell_.mailbox.load() > 0) return;
+    if (!busy_.empty() || shell_.mailbox.load() > 0) return;
     is_leaving_ = true;
     if (loans_) change_loans([this](auto& todo) { loans_->drain(todo, services_.clock.now()); });
+    leaving_.clear();
     for (auto& [key, entity] : members_) {
       if (!entity.actor) continue;
+      leaving_.push_back(key);
       entity.next = std::make_unique<succession>();
       caf::anon_send(entity.actor, entity_input{entity_quit{.is_reported = true, .hands_over = true}});
     }
@@ -312,27 +334,67 @@ class slot_actor final : public caf::event_based_actor {
 
   void finish_draining() {
     if (!is_leaving_) return;
-    for (const auto& [key, entity] : members_)
-      if (entity.actor || entity.next) return;
+    for (; !leaving_.empty(); leaving_.pop_back()) {  // nobody comes back
+      const auto last = members_.find(leaving_.back());
+      if (last != members_.end() && (last->second.actor || last->second.next)) return;
+    }
     if (loans_ && !give_up_loans()) return;
+    pass_on_notes();
     members_.clear();
     wakes_ = {};
-    pass_on_subscribers();
     is_leaving_ = false;
     shell_.next_tick.store(steady_time::max(), std::memory_order_relaxed);
     shell_.has_entities.store(false, std::memory_order_relaxed);
     std::exchange(when_drained_, nullptr)(std::exchange(remains_, {}));
   }
 
-  void pass_on_subscribers() {
+  /// What the SLOT itself knows of its entities, beside what they have left.
+  void pass_on_notes() {
     std::unordered_map<entity_key, std::size_t> places;
     for (std::size_t i = 0; i < remains_.entities.size(); ++i) places[remains_.entities[i].key] = i;
-    for (const auto& each : subscribers_.all()) {
-      const auto [place, is_new] = places.try_emplace(each.stream, remains_.entities.size());
-      if (is_new) remains_.entities.emplace_back().key = each.stream;
-      remains_.entities[place->second].subscribers.push_back(each.node);
-    }
+    const auto of = [&](entity_key key) -> entity_handover& {
+      const auto [place, is_new] = places.try_emplace(key, remains_.entities.size());
+      if (is_new) remains_.entities.emplace_back().key = key;
+      return remains_.entities[place->second];
+    };
+    for (const auto& each : subscribers_.all()) of(each.stream).subscribers.push_back(each.node);
     subscribers_ = {};
+    for (const auto& [key, entity] : members_)
+      if (auto trouble = trouble_of(entity)) of(key).trouble = std::move(trouble);
+  }
+
+  std::optional<entity_trouble> trouble_of(const member& entity) const {
+    const auto now = services_.clock.now();
+    if (!entity.past || (!entity.is_in_quarantine(now) && entity.crash_count() == 0)) return std::nullopt;
+    const auto& past = *entity.past;
+    entity_trouble told{std::nullopt, past.reason.substr(0, reason_bytes_max), past.crashes.total(), {}};
+    if (entity.is_in_quarantine(now))
+      told.quarantine_left = std::chrono::ceil<milliseconds>(past.quarantined_until - now);
+    for (auto when : past.crashes.times()) told.crashed_ago.push_back(std::chrono::floor<milliseconds>(now - when));
+    return told;
+  }
+  void remember(entity_key key, const entity_trouble& told) {
+    const auto now = services_.clock.now();
+    auto& entity = members_[key];
+    if (!entity.cell) entity.cell = std::make_shared<entity_cell>(key);
+    entity.past = std::make_unique<trouble>();
+    auto& past = *entity.past;
+    past.reason = told.reason;
+    std::vector<steady_time> times;
+    for (auto ago : told.crashed_ago) times.push_back(now - ago);
+    past.crashes = restart_policy(told.crashes, std::move(times), services_.options.restarts);
+    past.is_quarantined = told.quarantine_left.has_value();
+    past.quarantined_until = now + told.quarantine_left.value_or(milliseconds(0));
+    shell_.has_entities.store(true, std::memory_order_relaxed);
+    expect_tick(past.is_quarantined ? past.quarantined_until : now);
+  }
+  /// REQUIRES: it doesn't run. What is remembered of it goes along.
+  std::optional<entity_trouble> forget(entity_key key) {
+    const auto found = members_.find(key);
+    if (found == members_.end()) return std::nullopt;
+    auto told = trouble_of(found->second);
+    members_.erase(found);
+    return told;
   }
 
   /// REQUIRES: its timer is still set.
@@ -351,7 +413,10 @@ class slot_actor final : public caf::event_based_actor {
     auto left = ended.left ? std::move(*ended.left) : entity_remains{};
     left.handover.key = key;
     for (auto& each : ended.held) left.unread.push_back(std::move(each));
-    if (!when_drained_) return ended.taken(std::move(left));
+    if (!when_drained_) {
+      left.handover.trouble = forget(key);
+      return ended.taken(std::move(left));
+    }
     if (ended.taken) ended.taken(error{errc::conflict, "the slot goes elsewhere"});
     for (auto& each : left.unread) remains_.unread.push_back(std::move(each));
     if (!left.handover.is_empty()) remains_.entities.push_back(std::move(left.handover));
@@ -462,15 +527,16 @@ class slot_actor final : public caf::event_based_actor {
   void carry_out(slot_loans::recall& step, slot_loans::steps&) {
     if (services_.loans->recall(step.from, epoch(), step.key)) loans_->recall_sent(step.key, services_.clock.now());
   }
+  void carry_out(slot_loans::check& step, slot_loans::steps&) { services_.loans->check(step.at, epoch(), step.key); }
   void carry_out(slot_loans::keep& step, slot_loans::steps&) {
     step.state.key = step.key;
     step.state.subscribers.clear();  // they are noted here
     if (is_leaving_) {
       for (auto& each : step.mail) leave(each);
-      if (step.state.is_active()) remains_.entities.push_back(std::move(step.state));
+      if (!step.state.is_empty()) remains_.entities.push_back(std::move(step.state));
       return;
     }
-    if (step.state.is_active()) {
+    if (!step.state.is_empty()) {
       slot_bring_in home{{std::move(step.state)}};
       handle(home);
     }
@@ -520,14 +586,14 @@ class slot_actor final : public caf::event_based_actor {
     slot_take_out out{command.key,
                       [this, key = command.key, done = std::move(command.done)](result<entity_remains> left) {
                         if (!left && left.code() == errc::conflict) return;  // it ends already
-                        forget_guest(key);
-                        entity_remains nothing;
+                        entity_remains nothing;                              // of one in quarantine
                         nothing.handover.key = key;
+                        if (!left) nothing.handover.trouble = forget(key);
+                        forget_guest(key);
                         done(left ? std::move(*left) : std::move(nothing));
                       }};
     handle(out);
   }
-  void carry_out(slot_loans::check& step, slot_loans::steps&) { services_.loans->check(step.at, epoch(), step.key); }
 
   /// REQUIRES: it doesn't run.
   void forget_guest(entity_key key) {
@@ -687,7 +753,7 @@ class slot_actor final : public caf::event_based_actor {
     if (next)
       for (auto& each : next->when_settled) each(throng::done);
     if (!when_drained_) return;
-    leave_if_quiet();
+    quiet(gone);
     finish_draining();
   }
 
@@ -811,7 +877,9 @@ class slot_actor final : public caf::event_based_actor {
   steady_time last_passivation_{};
   std::function<void(slot_remains)> when_drained_;  // set while the slot is going elsewhere
   slot_remains remains_;                            // …of the entities that have ended since
+  std::unordered_set<entity_key> busy_;             // …until nothing is known to be under way
   bool is_leaving_ = false;                         // …nothing was under way any more, and all were told to end
+  std::vector<entity_key> leaving_;                 // …those of them that may not have yet
   bool is_shutting_down_ = false;
   std::unique_ptr<slot_loans> loans_;  // most have none
   std::int64_t away_ = 0;

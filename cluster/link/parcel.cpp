@@ -118,6 +118,12 @@ void put(const entity_handover& handed, SlotHandover::Entity& entity) {
   if (handed.wakes_in) entity.set_wakes_in_ms(wire_ms(*handed.wakes_in));
   entity.set_stays_active(handed.stays_active);
   for (auto node : handed.subscribers) entity.add_subscribers(node.value);
+  if (!handed.trouble) return;
+  auto& trouble = *entity.mutable_trouble();
+  if (const auto left = handed.trouble->quarantine_left) trouble.set_quarantine_left_ms(wire_ms(*left));
+  trouble.set_reason(handed.trouble->reason);
+  trouble.set_crashes(handed.trouble->crashes);
+  for (auto ago : handed.trouble->crashed_ago) trouble.add_crashed_ago_ms(wire_ms(ago));
 }
 
 void put(const handover_parcel& handed, Parcel& into) {
@@ -204,9 +210,16 @@ parcel take(const NodeAnswer& in) {
 }
 
 entity_handover take(const SlotHandover::Entity& in) {
-  entity_handover entity{key_of(in.key()), in.state(), std::nullopt, in.stays_active(), {}};
+  entity_handover entity{key_of(in.key()), in.state(), std::nullopt, in.stays_active(), {}, {}};
   for (auto node : in.subscribers()) entity.subscribers.push_back(node_of(node));
   if (in.has_wakes_in_ms()) entity.wakes_in = std::chrono::milliseconds(in.wakes_in_ms());
+  if (!in.has_trouble()) return entity;
+  auto& trouble = entity.trouble.emplace();
+  if (in.trouble().has_quarantine_left_ms())
+    trouble.quarantine_left = std::chrono::milliseconds(in.trouble().quarantine_left_ms());
+  trouble.reason = in.trouble().reason();
+  trouble.crashes = in.trouble().crashes();
+  for (auto ago : in.trouble().crashed_ago_ms()) trouble.crashed_ago.emplace_back(ago);
   return entity;
 }
 

@@ -232,7 +232,7 @@ TEST_CASE("taking out: state that is too large stays behind, and is counted") {
   CHECK(at.services.counters.handovers_dropped == 1);
 }
 
-TEST_CASE("taking out: one that crashes meanwhile leaves its messages, and no state") {
+TEST_CASE("taking out: one that crashes meanwhile leaves its messages, that it crashed, and no state") {
   workshop at;
   at.note(at.old_, one, "poison");
   at.settle();
@@ -245,7 +245,9 @@ TEST_CASE("taking out: one that crashes meanwhile leaves its messages, and no st
   at.settle();
   REQUIRE(taken);
   REQUIRE(taken->ok());
-  CHECK((*taken)->handover.is_empty());
+  CHECK_FALSE((*taken)->handover.is_active());
+  REQUIRE((*taken)->handover.trouble);
+  CHECK((*taken)->handover.trouble->crashes == 1);
   CHECK(texts((*taken)->unread) == strings{"b"});
   CHECK(at.services.counters.crashes == 1);
 }
