@@ -138,7 +138,7 @@ class town {
   }
   /// The smallest thing that can happen, by chance: one parcel arrives, or one node does one kind of work.
   void nudge() {
-    if (random() % 2 == 0 && net.deliver_one()) return;
+    if (members.empty() || (random() % 2 == 0 && net.deliver_one())) return;
     auto at = members.begin();
     std::advance(at, random() % members.size());
     auto& self = *at->second;
