@@ -514,7 +514,7 @@ std::unique_ptr<live_region::letter_item> live_region::letter_of(const envelope&
   letter->deadline = message.deadline;
   letter->path = message.path;
   letter->message = message.message;
-  letter->came_from = services_.self;
+  letter->came_from = message.path.origin.value ? message.path.origin : services_.self;
   if (message.reply) message.reply->forget();
   return letter;
 }

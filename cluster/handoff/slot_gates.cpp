@@ -26,8 +26,9 @@ void slot_gates::pass(slot_id slot, std::unique_ptr<slot_item> item, steps& todo
     todo.push_back(deliver{slot, std::move(item)});
     return;
   }
-  // What comes back over the lane that we leave is older than what we hold.
-  if (at.owner == self_ && at.lane != self_ && item->came_from == at.lane) {
+  // Only our own senders wait for our barrier: what they sent before may come back, over whichever link, and others'
+  // items come in the order in which they were sent.
+  if (at.owner == self_ && at.lane != self_ && item->came_from != self_) {
     if (at.is_open)
       todo.push_back(deliver{slot, std::move(item)});
     else if (has_room_for(at, *item))
@@ -166,12 +167,18 @@ void slot_gates::change_owner(slot_id slot, gate& at, slot_table::owner next, st
     if (at.now->release_from.value)
       at.now->still_before.push_back({std::exchange(at.now->release_from, {}), at.now->release_version});
   }
-  // What came over the lane that we leave now, and waited for this table, is ahead of our barrier too.
+  // What came over links, and waited for this table, waits for our barrier no more than what comes after it.
   if (at.now && at.owner == self_ && at.lane != self_)
     std::erase_if(at.now->items, [&](held& each) {
-      auto* item = std::get_if<std::unique_ptr<slot_item>>(&each);
-      if (!item || (*item)->came_from != at.lane) return false;
-      at.now->arrived.push_back(std::move(*item));
+      if (const auto* barrier = std::get_if<held_barrier>(&each)) {
+        if (barrier->table_version > version_) return false;
+        --held_items_;
+        todo.push_back(pass_barrier{barrier->origin, slot, barrier->barrier});
+        return true;
+      }
+      auto& item = std::get<std::unique_ptr<slot_item>>(each);
+      if (item->came_from == self_) return false;
+      at.now->arrived.push_back(std::move(item));
       return true;
     });
   if (at.owner == self_ && next.previous != self_ && next.previous.value) {

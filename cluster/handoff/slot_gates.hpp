@@ -43,7 +43,8 @@ class slot_item {
 
   std::uint64_t table_version = 0;  // by which it was last sent
   std::uint32_t hops = 0;
-  node_index came_from;         // the other end of the link that it came over, or this node
+  node_index came_from;         // the other end of the link that it came over, or this node; of one that a SLOT leaves
+                                // unread, its sender's node
   bool is_from_within = false;  // its sender is an entity of the slot itself
 };
 
@@ -189,7 +190,7 @@ class slot_gates {
   /// What only few gates have at a time.
   struct change {
     std::deque<std::unique_ptr<slot_item>>
-        arrived;  // over the old lane, ahead of our barrier, while the slot isn't open
+        arrived;  // over links, while the slot isn't open and our own senders' items wait for our barrier
     std::deque<held> items;
     std::uint64_t barrier = 0;                     // on its way; 0: none
     steady_time barrier_sent{};                    // last
