@@ -82,9 +82,34 @@ bool is_member(const cluster_facts& facts, node_index node) {
   return std::ranges::any_of(facts.members, [&](const auto& each) { return each.who.node == node; });
 }
 
+template <class Fits>
+bool all_owners(const slot_table& table, Fits fit) {
+  node_index last;
+  bool fits = false;
+  for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
+    const auto owner = table.owner_of({slot}).node;
+    if (slot == 0 || owner != last) fits = fit(owner);  // slots of one owner often come in a row
+    if (!fits) return false;
+    last = owner;
+  }
+  return true;
+}
+
+/// Nobody drains who has slots, and all that is pinned is in its place: a look that is much cheaper than a plan.
+bool is_as_wished(const slot_table& table, std::span<const node_share> nodes, std::span<const slot_pin> pins) {
+  const auto takes = [&](node_index node) {
+    const auto found = std::ranges::find(nodes, node, &node_share::node);
+    return found != nodes.end() && found->weight > 0;
+  };
+  return all_owners(table, takes) && std::ranges::none_of(pins, [&](const slot_pin& pin) {
+           return takes(pin.node) && table.owner_of(pin.slot).node != pin.node;
+         });
+}
+
 /// What the dead had.
 placement_plan plan_rescue(const cluster_facts& facts, std::span<const node_share> nodes,
                            std::span<const std::uint32_t> loads) {
+  if (all_owners(*facts.table, [&](node_index owner) { return is_member(facts, owner); })) return {};
   planner_input input;
   input.nodes = nodes;
   input.loads = loads;
@@ -219,11 +244,13 @@ decision decide(const cluster_facts& facts, const std::string& self, const coord
   if (!has_settled(facts)) return wait_for_change{};
   if (auto next = next_of_change(facts, how, nodes)) return *std::move(next);
 
-  auto without_balance = advice;
-  without_balance.may_balance = false;
-  auto wished = plan_balance(facts, how, without_balance);
-  if (wished.moves.size() > how.balancing_moves_max) wished.moves.resize(how.balancing_moves_max);
-  if (!wished.moves.empty()) return make_table{cause_t::wished, std::move(wished), mark, "drains and pins"};
+  if (!is_as_wished(*facts.table, nodes, slot_pins(facts))) {
+    auto without_balance = advice;
+    without_balance.may_balance = false;
+    auto wished = plan_balance(facts, how, without_balance);
+    if (wished.moves.size() > how.balancing_moves_max) wished.moves.resize(how.balancing_moves_max);
+    if (!wished.moves.empty()) return make_table{cause_t::wished, std::move(wished), mark, "drains and pins"};
+  }
   if (!facts.wishes.balances || !advice.may_balance) return wait_for_change{};
   if (advice.hot && facts.table->owner_of(advice.hot->move.slot).node == advice.hot->move.from) {
     make_table next{cause_t::hot, {}, mark, advice.why};
