@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cluster/load/load_report.hpp"
 #include "storage/json/json.hpp"
 
 namespace throng {
@@ -106,10 +107,15 @@ bool is_as_wished(const slot_table& table, std::span<const node_share> nodes, st
          });
 }
 
+std::vector<std::uint32_t> loads_for(const cluster_facts& facts, const balance_advice& advice) {
+  return advice.loads.empty() ? loads_of_slots(*facts.table, facts.loads) : advice.loads;
+}
+
 /// What the dead had.
 placement_plan plan_rescue(const cluster_facts& facts, std::span<const node_share> nodes,
-                           std::span<const std::uint32_t> loads) {
+                           const balance_advice& advice) {
   if (all_owners(*facts.table, [&](node_index owner) { return is_member(facts, owner); })) return {};
+  const auto loads = loads_for(facts, advice);
   planner_input input;
   input.nodes = nodes;
   input.loads = loads;
@@ -239,13 +245,14 @@ decision decide(const cluster_facts& facts, const std::string& self, const coord
   }
   const auto mark = facts.table->mark();
   // What the dead had goes at once; everything else waits until the last moves are over.
-  if (auto plan = plan_rescue(facts, nodes, advice.loads); !plan.moves.empty())
+  if (auto plan = plan_rescue(facts, nodes, advice); !plan.moves.empty())
     return make_table{cause_t::dead, std::move(plan), mark, "their nodes are gone"};
   if (!has_settled(facts)) return wait_for_change{};
   if (auto next = next_of_change(facts, how, nodes)) return *std::move(next);
 
   if (!is_as_wished(*facts.table, nodes, slot_pins(facts))) {
     auto without_balance = advice;
+    without_balance.loads = loads_for(facts, advice);
     without_balance.may_balance = false;
     auto wished = plan_balance(facts, how, without_balance);
     if (wished.moves.size() > how.balancing_moves_max) wished.moves.resize(how.balancing_moves_max);

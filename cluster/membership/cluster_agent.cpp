@@ -399,7 +399,6 @@ void cluster_agent::coordinate(steady_time now) {
     advice.may_balance = false;
     const bool leads = facts.lead.leader == with_.self.name && facts.lead.incarnation == with_.self.incarnation;
     if (leads && facts.table && has_settled(facts)) advice = balance_.look(facts, how_.coordination, now);
-    if (leads && facts.table && advice.loads.empty()) advice.loads = loads_of_slots(*facts.table, facts.loads);
     const auto next = decide(facts, with_.self.name, how_.coordination, advice);
     const bool has_changed = std::visit([this](const auto& step) { return carry_out(step); }, next) ||
                              restore_table(now) || restore_wishes() || restore_pins();
