@@ -33,7 +33,8 @@ channel::channel(entity_context& self, const channel_options& options)
       recent_(options.recent),
       roots_(options.roots_cached_max),
       senders_(options.turns_waiting_max),
-      messages_(options.turns_waiting_max) {}
+      messages_(options.turns_waiting_max),
+      retell_delay_(options.retell_delay) {}
 
 const protocol<channel>& channel::handlers() {
   static const protocol<channel> table{
@@ -63,6 +64,7 @@ task<result<>> channel::load() {
   if (!stored->exists) co_return done;
   state_.set(std::move(stored->data), member_set(std::move(stored->members)));
 
+  owe_latest(stored->newest);
   // Whatever their age: a client may repeat a post when the whole cluster was down for longer than the window.
   for (auto row = stored->newest.rbegin(); row != stored->newest.rend(); ++row)
     if (!row->client_msg_id.empty() && !recent_.find(row->user, row->client_msg_id, self().now()))
@@ -79,9 +81,19 @@ task<result<>> channel::load() {
 }
 
 void channel::wake() {
-  if (!is_directory_stale_) return;
-  is_directory_stale_ = false;
-  spawn(update_directory(user_id{}));
+  const auto now = self().now();
+  if (is_directory_stale_ && directory_at_ <= now) {
+    is_directory_stale_ = false;
+    spawn(update_directory(user_id{}));
+  }
+  if (!untold_.empty() && retell_at_ <= now) spawn(tell_again());
+  schedule();
+}
+
+void channel::schedule() {
+  auto next = is_directory_stale_ ? directory_at_ : steady_time::max();
+  if (!untold_.empty() && !is_retelling_) next = std::min(next, retell_at_);
+  if (next != steady_time::max()) self().wake_after(std::max(next - self().now(), duration{}));
 }
 
 message_ptr channel::snapshot() const {
@@ -205,7 +217,8 @@ task<> channel::update_directory(user_id by) {
 void channel::update_directory_soon() {
   if (state_.is_direct() || is_directory_stale_) return;
   is_directory_stale_ = true;
-  self().wake_after(options_.directory_delay);
+  directory_at_ = self().now() + options_.directory_delay;
+  schedule();
 }
 
 void channel::tell_member_count() {

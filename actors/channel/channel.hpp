@@ -8,7 +8,7 @@
 //
 // State changes when a change is numbered, not when it is committed: whatever builds on it is committed after it, and
 // if it fails this incarnation ends. So an answer that claims what is (was_member) waits for settled() first. Handlers
-// by file: channel_posts.cpp, channel_reads.cpp, channel_members.cpp, channel_settings.cpp.
+// by file: channel_posts.cpp, channel_reads.cpp, channel_members.cpp (and channel_lists.cpp), channel_settings.cpp.
 #pragma once
 
 #include <functional>
@@ -89,15 +89,28 @@ class channel final : public entity {
   /// So that the directory counts right at once. It isn't stored; the directory is brought up to date soon.
   void tell_member_count();
 
-  // -- channel_members.cpp
+  /// For wake(), the earliest of what is to be done later.
+  void schedule();
+
+  // -- channel_lists.cpp
   /// Asks each user's USER, some at a time; the outcome of each, in their order.
   task<std::vector<result<>>> ask_users(std::vector<user_id> users, message_ptr request);
   /// The channel is on these people's lists from `seq` on.
+  task<std::vector<result<>>> tell_lists(std::vector<user_id> users, seq_t seq, bool is_quiet);
   task<result<>> list_for(std::vector<user_id> users, seq_t seq, bool is_quiet);
+  /// The same for people who have joined: who can't be, isn't a member afterwards.
+  task<result<std::vector<result<>>>> list_each(std::vector<user_id> users, seq_t seq);
   task<result<>> list_or_undo(std::vector<user_id> users, seq_t seq);
-  task<result<>> undo_members(std::vector<user_id> refused);
   task<result<>> unlist_for(user_id user, user_id by);
   message_ptr listing(seq_t seq, bool is_quiet) const;
+  void was_told(user_id user, bool as_member, seq_t seq, const result<>& outcome);
+  void owe_list(user_id user, seq_t seq);
+  void owe_latest(const std::vector<message_record>& newest_first);
+  void tell_again_later();
+  task<> tell_again();
+
+  // -- channel_members.cpp
+  task<result<>> undo_members(std::vector<user_id> refused);
   void add_member(channel_change& change, user_id user, user_id inviter);
   void remove_member(channel_change& change, user_id user, user_id remover);
   task<result<ChannelReply>> open_again(const CreateChannelRequest& request);
@@ -147,6 +160,11 @@ class channel final : public entity {
   std::map<message_ts, bool> announcing_;  // root → it has changed since its summary was read
   std::uint64_t removals_ = 0, removals_committed_ = 0;
   bool is_directory_stale_ = false;
+  steady_time directory_at_{};
+  std::map<user_id, seq_t> untold_;  // whose list may not have followed: from where a member reads; 0 isn't known
+  bool is_retelling_ = false;
+  duration retell_delay_;
+  steady_time retell_at_{};
 };
 
 /// The options are copied once and shared by all channels.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is in the channel. The members' rows are the truth; each USER's list follows: it is asked after the commit and
-// before the answer, and again when the same request comes again, so that a crash in between heals.
+// Who is in the channel. The members' rows are the truth; each USER's list follows (channel_lists.cpp).
 #include <algorithm>
 
 #include "actors/channel/channel.hpp"
@@ -11,74 +10,7 @@ namespace {
 
 std::string mention(user_id user) { return "<@" + to_text(user) + ">"; }
 
-/// The USER says that it won't ever list the channel as things are, not that it can't be reached.
-bool is_final_refusal(errc code) { return code == errc::restricted_action || code == errc::user_not_found; }
-
-/// Many asks with one answer. Held by its workers alone, so that it goes away with them.
-struct crowd {
-  std::vector<user_id> users;
-  message_ptr request;
-  std::vector<result<>> outcomes;
-  std::size_t next = 0;
-  std::size_t workers = 0;
-  std::function<void(std::vector<result<>>)> done;
-};
-
-task<> ask_one_after_another(entity_context& self, std::shared_ptr<crowd> all, duration timeout) {
-  while (all->next < all->users.size()) {
-    auto index = all->next++;
-    if (all->users[index] == slackbot) continue;  // it has no USER
-    auto to = key_of(all->users[index]);
-    auto answer = co_await await_callback<result<message_ptr>>(self.mailbox(), [&](answer_callback answered) {
-      self.ask_raw(to, all->request, timeout, std::move(answered));
-    });
-    if (!answer) all->outcomes[index] = answer.failure();
-  }
-  if (--all->workers == 0) all->done(std::move(all->outcomes));
-}
-
 }  // namespace
-
-task<std::vector<result<>>> channel::ask_users(std::vector<user_id> users, message_ptr request) {
-  if (users.empty()) co_return std::vector<result<>>();
-  auto workers = std::min(users.size(), options_.asks_at_once);
-  co_return co_await await_callback<std::vector<result<>>>(
-      self().mailbox(), [&](std::function<void(std::vector<result<>>)> answered) {
-        auto all = std::make_shared<crowd>();
-        all->outcomes.assign(users.size(), done);
-        all->users = std::move(users);
-        all->request = std::move(request);
-        all->workers = workers;
-        all->done = std::move(answered);
-        for (std::size_t each = 0; each < workers; ++each)
-          spawn(ask_one_after_another(self(), all, options_.ask_timeout));
-      });
-}
-
-message_ptr channel::listing(seq_t seq, bool is_quiet) const {
-  AddChannelRequest request;
-  *request.mutable_channel() = state_.described();
-  request.set_seq(seq);
-  request.set_is_quiet(is_quiet);
-  return share(std::move(request));
-}
-
-task<result<>> channel::list_for(std::vector<user_id> users, seq_t seq, bool is_quiet) {
-  auto outcomes = co_await ask_users(std::move(users), listing(seq, is_quiet));
-  auto failed = std::ranges::find_if_not(outcomes, &result<>::ok);
-  if (failed != outcomes.end()) co_return *failed;
-  co_return done;
-}
-
-task<result<>> channel::unlist_for(user_id user, user_id by) {
-  RemoveChannelRequest request;
-  request.set_channel(id().value);
-  request.set_is_private(state_.data().is_private());
-  request.set_actor(by.value);
-  auto answer = co_await self().ask(key_of(user), std::move(request), options_.ask_timeout);
-  if (!answer) co_return answer.failure();
-  co_return done;
-}
 
 void channel::add_member(channel_change& change, user_id user, user_id inviter) {
   state_.add_member(user);
@@ -116,20 +48,6 @@ task<result<>> channel::undo_members(std::vector<user_id> refused) {
   auto committed = co_await commit_change(std::move(change));
   if (committed) tell_member_count();
   if (!committed) co_return committed.failure();
-  co_return done;
-}
-
-/// As list_for(), of people who have joined: who can't be, isn't a member afterwards.
-task<result<>> channel::list_or_undo(std::vector<user_id> users, seq_t seq) {
-  auto request = listing(seq, false);
-  auto outcomes = co_await ask_users(users, std::move(request));
-  std::vector<user_id> refused;
-  for (std::size_t each = 0; each < users.size(); ++each)
-    if (!outcomes[each] && is_final_refusal(outcomes[each].code())) refused.push_back(users[each]);
-  auto undone = co_await undo_members(std::move(refused));
-  if (!undone) co_return undone;
-  auto failed = std::ranges::find_if_not(outcomes, &result<>::ok);
-  if (failed != outcomes.end()) co_return *failed;
   co_return done;
 }
 
@@ -297,17 +215,13 @@ task<result<InviteReply>> channel::invite(const InviteRequest& request, const en
 
   // Who has left meanwhile isn't listed again.
   std::erase_if(listed, [&](user_id guest) { return !state_.members().contains(guest); });
-  auto request_to_users = listing(before, false);
-  auto outcomes = co_await ask_users(listed, std::move(request_to_users));
-  std::vector<user_id> refused;
+  auto outcomes = co_await list_each(listed, before);
+  if (!outcomes) co_return outcomes.failure();
   for (std::size_t each = 0; each < listed.size(); ++each) {
     auto is_known =
         std::ranges::any_of(reply.failures(), [&](const auto& f) { return f.user() == listed[each].value; });
-    if (outcomes[each]) continue;
-    if (is_final_refusal(outcomes[each].code())) refused.push_back(listed[each]);
-    if (!is_known) fail(listed[each], outcomes[each].code());
+    if (!(*outcomes)[each] && !is_known) fail(listed[each], (*outcomes)[each].code());
   }
-  if (auto undone = co_await undo_members(std::move(refused)); !undone) co_return undone.failure();
   *reply.mutable_channel() = state_.described();
   reply.set_is_member(state_.is_member(caller));
   co_return reply;

@@ -36,6 +36,10 @@ struct channel_options {
   std::size_t announcements_max = 256;  // threads whose new summary is being read
   std::chrono::steady_clock::duration ask_timeout = std::chrono::seconds(2);
   std::chrono::steady_clock::duration directory_delay = std::chrono::seconds(2);  // gathers joins and leaves
+  // Whose list of channels isn't right is told again: first, at last, and after an activation for how long.
+  std::chrono::steady_clock::duration retell_delay = std::chrono::seconds(1);
+  std::chrono::steady_clock::duration retell_delay_max = std::chrono::seconds(30);
+  std::chrono::minutes retell_window{10};
 };
 
 }  // namespace throng

@@ -180,6 +180,66 @@ TEST_CASE("channel: a join that its USER didn't hear of is an error, and the nex
   CHECK(town.notes->lines[0].starts_with("12 listed 400"));
 }
 
+/// What bob's USER was told.
+notes told_bob(channel_town& town) {
+  auto all = town.take_notes();
+  std::erase_if(all, [](const auto& line) { return !line.starts_with("12 "); });
+  return all;
+}
+
+TEST_CASE("channel: whose USER didn't hear of a joining or leaving is told until it has") {
+  channel_town town;
+  const auto end = std::to_string(town.info(ann).seq());
+  SUBCASE("joining") {
+    town.notes->deaf[bob.value] = 3;
+    CHECK(town.refusal(joining(person(bob))) == errc::overloaded);
+    town.post(ann, "she missed this");
+    town.node.advance(std::chrono::seconds(12));
+    CHECK(told_bob(town) == notes{"12 listed 400 at " + end});  // and sees it all
+  }
+  SUBCASE("leaving") {
+    town.join(bob);
+    town.take_notes();
+    town.notes->deaf[bob.value] = 3;
+    CHECK(town.refusal(leaving(bob)) == errc::overloaded);
+    town.node.advance(std::chrono::seconds(12));
+    CHECK(told_bob(town) == notes{"12 unlisted 400 by 12"});
+  }
+  SUBCASE("joining, and the node crashes before the list has it") {
+    town.notes->deaf[bob.value] = 100;
+    CHECK(town.refusal(joining(person(bob))) == errc::overloaded);
+    town.node.crash_and_restart();
+    town.notes->deaf.clear();
+    town.info(ann);
+    town.node.advance(std::chrono::seconds(3));
+    CHECK(told_bob(town) == notes{"12 listed 400 at " + end});
+  }
+  SUBCASE("leaving, and the node crashes before the list knows") {
+    town.join(bob);
+    town.take_notes();
+    town.notes->deaf[bob.value] = 100;
+    CHECK(town.refusal(leaving(bob)) == errc::overloaded);
+    town.node.crash_and_restart();
+    town.notes->deaf.clear();
+    town.info(ann);
+    town.node.advance(std::chrono::seconds(3));
+    CHECK(told_bob(town) == notes{"12 unlisted 400 by 12"});
+  }
+  town.node.advance(std::chrono::minutes(2));
+  CHECK(told_bob(town).empty());
+}
+
+TEST_CASE("channel: a joining of long ago isn't told again") {
+  channel_town town;
+  town.join(bob);
+  town.node.advance(std::chrono::minutes(11));
+  town.node.crash_and_restart();
+  town.take_notes();
+  town.info(ann);
+  town.node.advance(std::chrono::seconds(10));
+  CHECK(told_bob(town).empty());
+}
+
 TEST_CASE("channel: whose list can't take the channel is no member when she hears of it") {
   channel_town town;
   town.notes->refusals[bob.value] = errc::restricted_action;
