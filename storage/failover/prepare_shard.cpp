@@ -104,10 +104,15 @@ result<> prepare_shard(topology_store& topology, const std::string& key, const s
 }
 
 result<> restore_shard(topology_store& topology, const shard_record& last, const supervisor_options& how) {
-  // A reshard erases records too; only a topology that was emptied doesn't know who serves either.
+  // A reshard erases records too, of shards that don't serve any more; a topology that was emptied doesn't know who
+  // serves, or has been told already, and misses this one.
   const auto serving = topology.get(serving_key(last.keyspace));
   if (!serving) return serving.failure();
-  if (*serving) return done;
+  if (*serving) {
+    const auto ranges = parse_serving(**serving);
+    if (!ranges) return ranges.failure();
+    if (std::ranges::find(*ranges, last.range) == ranges->end()) return done;
+  }
   try {
     std::map<server_address, candidate> all;
     for (const auto& server : last.servers) all.emplace(server, examine(server, how));

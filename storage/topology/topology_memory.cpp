@@ -33,12 +33,21 @@ void remembered_entries::take(std::string_view prefix, const std::vector<topolog
     });
   };
   const bool is_all_strange = !before.empty() && !any_known([](const auto&, const auto&) { return true; });
-  if (is_all_strange || any_known(is_regress)) return;
   // It has begun anew, and is being restored: what isn't there yet wasn't erased.
-  const bool begins_anew = any_known([](const auto& known, const auto& now) { return now.version < known.version; });
-  for (const auto& each : before)
-    if (!begins_anew) known_.erase(each.key);
-  for (const auto& each : entries) known_.insert_or_assign(each.key, each);
+  const bool begins_anew =
+      is_all_strange || any_known([](const auto& known, const auto& now) { return now.version < known.version; });
+  for (const auto& known : before) {
+    if (find(known) != entries.end()) continue;
+    if (begins_anew)
+      unrestored_.insert(known.key);
+    else if (!unrestored_.contains(known.key))
+      known_.erase(known.key);
+  }
+  if (is_all_strange || any_known(is_regress)) return;
+  for (const auto& each : entries) {
+    known_.insert_or_assign(each.key, each);
+    unrestored_.erase(each.key);
+  }
 }
 
 std::vector<topology_entry> remembered_entries::below(std::string_view prefix) const {

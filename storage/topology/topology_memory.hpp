@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,12 +23,14 @@ namespace throng {
 class remembered_entries {
  public:
   /// All entries of `prefix`, as a watch tells them. A state without anything that is known, or in which a shard is
-  /// back in an earlier term, is that of a topology that has forgotten: what was known stays.
+  /// back in an earlier term, is that of a topology that has forgotten: what was known stays, each entry until it is
+  /// there again, however long others take to put them back.
   void take(std::string_view prefix, const std::vector<topology_entry>& entries);
   std::vector<topology_entry> below(std::string_view prefix) const;
 
  private:
   std::map<std::string, topology_entry, std::less<>> known_;
+  std::set<std::string, std::less<>> unrestored_;  // of these, what was forgotten and isn't there again
 };
 
 /// Any thread; restore() blocks as the topology does.

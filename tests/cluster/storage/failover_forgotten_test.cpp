@@ -110,12 +110,19 @@ TEST_CASE("failover: who remembers an older primary names the one that takes wri
   CHECK(shard.record().in_sync == std::vector{newer.primary});
 }
 
-TEST_CASE("failover: a record that was erased on purpose stays away") {
+TEST_CASE("failover: a record that was erased on purpose stays away, one that serves doesn't") {
   failover_shard shard(2);
   shard.supervise();
   const auto last = shard.record();
-  REQUIRE(shard.topology->put(serving_key(last.keyspace), serving_to_json(std::vector{last.range}), 0));
+  shard.supervisors.clear();
+  const std::vector<key_range> others{*parse_key_range("-80"), *parse_key_range("80-")};
+  const auto others_serve = shard.topology->put(serving_key(last.keyspace), serving_to_json(others), 0);
+  REQUIRE(others_serve);
   forget(shard);
   REQUIRE(restore_shard(*shard.topology, last, shard.how));
   CHECK_FALSE(is_there(shard));
+  const std::vector<key_range> all{last.range};
+  REQUIRE(shard.topology->put(serving_key(last.keyspace), serving_to_json(all), *others_serve));  // by who was quicker
+  REQUIRE(restore_shard(*shard.topology, last, shard.how));
+  CHECK(is_there(shard));
 }

@@ -39,6 +39,22 @@ TEST_CASE("topology memory: a topology that begins anew takes nothing away") {
   CHECK(keys(all) == names{"shards/a", "shards/b"});
 }
 
+TEST_CASE("topology memory: what others are slow to put back isn't taken for erased") {
+  remembered_entries all;
+  all.take("shards/", {entry("shards/a", 100), entry("shards/b", 101)});
+  SUBCASE("from nothing") { all.take("shards/", {}); }
+  SUBCASE("from the first that is there again") {}
+  auto shard = parse_bootstrap("-=db1:3306,db2:3306", "throng").value().front();
+  shard.term = 2;
+  all.take("shards/", {entry("shards/a", 3, to_json(shard))});
+  all.take("shards/", {entry("shards/a", 4, to_json(shard))});
+  all.take("shards/", {entry("shards/a", 5, to_json(shard))});
+  CHECK(keys(all) == names{"shards/a", "shards/b"});
+  all.take("shards/", {entry("shards/a", 5, to_json(shard)), entry("shards/b", 6)});
+  all.take("shards/", {entry("shards/a", 5, to_json(shard))});  // from here on in the ordinary way
+  CHECK(keys(all) == names{"shards/a"});
+}
+
 TEST_CASE("topology memory: of a shard the later term counts, of who serves the later version") {
   auto shard = parse_bootstrap("-=db1:3306,db2:3306", "throng").value().front();
   auto at_term = [&](term_t term, topology_version version) {
