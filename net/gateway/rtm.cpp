@@ -71,6 +71,7 @@ struct rtm_connection::boot_state {
 struct rtm_connection::listing {
   std::vector<channel_id> seen;      // on the person's list
   std::vector<channel_id> unlisted;  // taken off it since the list was asked for; sorted
+  std::optional<seq_t> seq;          // of the person's stream, that the first page knows
   std::uint64_t after = 0;
 };
 
@@ -307,6 +308,7 @@ void rtm_connection::ask_for_channels() {
 }
 
 void rtm_connection::on_channels(const UserChannelsReply& page) {
+  if (!listing_->seq) listing_->seq = page.seq();
   for (const auto& each : page.channels()) {
     const channel_id channel{each.channel()};
     const auto stream = key_of(channel);
@@ -327,6 +329,8 @@ void rtm_connection::on_channels(const UserChannelsReply& page) {
 
 void rtm_connection::end_listing() {
   auto seen = std::move(listing_->seen);
+  // Where she resumes, her stream's events lead from what she had to this list; else they are older than it.
+  if (!boot_ || !boot_->is_resumed) listed_seq_ = std::max(listed_seq_, listing_->seq.value_or(0));
   listing_.reset();
   if (boot_) {
     boot_->is_listed = true;
@@ -401,6 +405,8 @@ void rtm_connection::on_departed_in_replay(entity_key) {
 void rtm_connection::on_own_event(const publication& published) {
   const auto* event = dynamic_cast<const Event*>(published.event.get());
   if (!event || phase_ == phase::closing || phase_ == phase::attaching) return;
+  const bool is_known = published.seq != 0 && published.seq <= listed_seq_;
+  if (is_known && (event->has_channel_listed() || event->has_channel_unlisted())) return;
   if (event->has_channel_listed()) {
     const auto& listed = event->channel_listed();
     const channel_id channel{listed.channel().id()};

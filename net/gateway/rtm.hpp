@@ -177,6 +177,7 @@ class rtm_connection final : public websocket_handler, public stream_reader {
   std::uint16_t posts_in_flight_ = 0;
   std::uint16_t queries_in_flight_ = 0;
   std::uint8_t listing_generation_ = 0;
+  seq_t listed_seq_ = 0;  // of her own stream: what happened up to there is in the list that was read
   std::uint8_t watch_generation_ = 0;
   phase phase_ = phase::attaching;
   bool is_attached_ = false;  // to the fan-out

@@ -491,6 +491,33 @@ TEST_CASE("rtm: a channel that is left while the list is read isn't subscribed f
   CHECK(a.socket->texts.empty());
 }
 
+TEST_CASE("rtm: what her stream brings late and the list has known already changes nothing") {
+  fixture f;
+  f.entities.holds_channels = true;
+  const auto a = f.open();
+  UserChannelsReply list;
+  list.add_channels()->set_channel(den.value);
+  list.set_seq(7);
+  f.answer(f.entities.take<UserChannelsRequest>(), list);
+  f.entities.publish(key_of(den), 5, post("first", den));
+  Event unlisted, listed;
+  unlisted.mutable_channel_unlisted()->set_channel(den.value);
+  listed.mutable_channel_listed()->mutable_channel()->set_id(den.value);
+  listed.mutable_channel_listed()->set_seq(4);
+  f.entities.publish(key_of(ann), 6, unlisted);
+  f.entities.publish(key_of(ann), 7, listed);
+  f.entities.publish(key_of(den), 6, post("second", den));
+  f.loop.run();
+  CHECK(f.entities.all_asked<ReplayRequest>().empty());
+  f.entities.publish(key_of(ann), 8, unlisted);
+  f.entities.publish(key_of(den), 7, post("secret", den));
+  f.loop.run();
+  std::vector<std::string> said;
+  for (const auto& text : a.socket->take())
+    if (member(text, "type") == "\"message\"") said.push_back(std::string(member(text, "text")));
+  CHECK(said == std::vector<std::string>{"\"first\"", "\"second\""});
+}
+
 TEST_CASE("rtm: on close the SESSION hears where the socket was, and a resumed one continues there") {
   fixture f;
   auto a = f.open_with_hello();
