@@ -36,8 +36,7 @@ class live_region::letter_item final : public slot_item {
   std::size_t bytes() const override { return 128 + static_cast<std::size_t>(message->ByteSizeLong()); }
 
   entity_key to, from;
-  std::uint64_t correlation = 0;  // 0: a tell
-  node_index origin;              // whose correlation that is
+  std::uint64_t correlation = 0;  // as origin calls it; 0: a tell
   steady_time deadline{};
   journey path;
   message_ptr message;
@@ -49,8 +48,7 @@ class live_region::subscription_item final : public slot_item {
 
   entity_key stream;
   bool wanted = true;
-  std::uint64_t correlation = 0;
-  node_index origin;
+  std::uint64_t correlation = 0;  // as origin calls it
 };
 
 /// Where answers go. A reply may outlive the region: the commit that it waits for is dropped after the node.
@@ -165,9 +163,12 @@ std::optional<error> live_region::take_route(slot_id slot, slot_item& item, bool
       // Read after the route: if it is newer than that, the receiver waits for a table that is on its way to it too.
       item.table_version = table_version_.load(std::memory_order_acquire);
       ++item.hops;
+      const bool is_anothers = item.came_from != services_.self;
+      if (is_anothers) item.via.push_back(services_.self);
       why = post(to, item);
       if (why && route.load() != to.value) {  // its node has died meanwhile: the gates know what is to become of it
         --item.hops;
+        if (is_anothers) item.via.pop_back();
         why = std::nullopt;
         was_taken = false;
       }
@@ -256,8 +257,11 @@ std::optional<error> live_region::post(node_index to, slot_item& item) {
 letter_parcel live_region::parcel_of(const letter_item& letter) const {
   const auto left =
       letter.deadline == steady_time{} ? milliseconds(0) : std::chrono::ceil<milliseconds>(letter.deadline - now());
-  return {letter.to,         letter.from,          letter.correlation, letter.origin, left,
-          letter.path.asked, letter.table_version, letter.hops,        letter.message};
+  letter_parcel out{letter.to,         letter.from,          letter.correlation, letter.origin, left,
+                    letter.path.asked, letter.table_version, letter.hops,        letter.message};
+  out.via = letter.via;
+  out.was_taken = letter.was_taken;
+  return out;
 }
 
 void live_region::refuse(slot_item& item, error why) {
@@ -514,7 +518,7 @@ std::unique_ptr<live_region::letter_item> live_region::letter_of(const envelope&
   letter->deadline = message.deadline;
   letter->path = message.path;
   letter->message = message.message;
-  letter->came_from = message.path.origin.value ? message.path.origin : services_.self;
+  letter->came_from = services_.self;
   if (message.reply) message.reply->forget();
   return letter;
 }
@@ -622,6 +626,8 @@ void live_region::receive(node_index from, letter_parcel& in, std::optional<erro
   letter->message = std::move(in.message);
   letter->table_version = in.table_version;
   letter->hops = in.hops;
+  letter->via = std::move(in.via);
+  letter->was_taken = in.was_taken;
   letter->came_from = from;
   const auto kind = static_cast<std::size_t>(in.to.kind);
   if (!undecoded && (kind >= services_.factories.size() || !services_.factories[kind]))

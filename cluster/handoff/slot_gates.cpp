@@ -26,9 +26,8 @@ void slot_gates::pass(slot_id slot, std::unique_ptr<slot_item> item, steps& todo
     todo.push_back(deliver{slot, std::move(item)});
     return;
   }
-  // Only our own senders wait for our barrier: what they sent before may come back, over whichever link, and others'
-  // items come in the order in which they were sent.
-  if (at.owner == self_ && at.lane != self_ && item->came_from != self_) {
+  // What comes back is older than what waits for our barrier.
+  if (at.owner == self_ && at.lane != self_ && may_come_back(*item)) {
     if (at.is_open)
       todo.push_back(deliver{slot, std::move(item)});
     else if (has_room_for(at, *item))
@@ -38,6 +37,13 @@ void slot_gates::pass(slot_id slot, std::unique_ptr<slot_item> item, steps& todo
     return;
   }
   pass_or_hold(slot, at, std::move(item), todo);
+}
+
+/// It was here before, and was sent down the lane, or comes from a SLOT's mailbox. Whatever else comes from the same
+/// sender came later, or comes behind a barrier.
+bool slot_gates::may_come_back(const slot_item& item) const {
+  if (item.was_taken) return true;
+  return item.came_from != self_ && (item.origin == self_ || std::ranges::find(item.via, self_) != item.via.end());
 }
 
 void slot_gates::keep_arrived(gate& at, std::unique_ptr<slot_item> item) {
@@ -112,6 +118,7 @@ void slot_gates::forward(slot_id slot, const gate& at, held what, steps& todo) {
     return;
   }
   ++item->hops;
+  if (item->came_from != self_) item->via.push_back(self_);
   item->table_version = version_;
   todo.push_back(send{at.lane, slot, std::move(item)});
 }
@@ -167,7 +174,7 @@ void slot_gates::change_owner(slot_id slot, gate& at, slot_table::owner next, st
     if (at.now->release_from.value)
       at.now->still_before.push_back({std::exchange(at.now->release_from, {}), at.now->release_version});
   }
-  // What came over links, and waited for this table, waits for our barrier no more than what comes after it.
+  // What has come back already waits for our barrier no more than what will.
   if (at.now && at.owner == self_ && at.lane != self_)
     std::erase_if(at.now->items, [&](held& each) {
       if (const auto* barrier = std::get_if<held_barrier>(&each)) {
@@ -177,7 +184,7 @@ void slot_gates::change_owner(slot_id slot, gate& at, slot_table::owner next, st
         return true;
       }
       auto& item = std::get<std::unique_ptr<slot_item>>(each);
-      if (item->came_from == self_) return false;
+      if (!may_come_back(*item)) return false;
       at.now->arrived.push_back(std::move(item));
       return true;
     });
@@ -215,6 +222,7 @@ void slot_gates::drained(slot_id slot, std::vector<std::unique_ptr<slot_item>> u
   held_items_ += unread.size();
   for (; !unread.empty(); unread.pop_back()) {  // no question of room: a mailbox has held them
     held_bytes_ += unread.back()->bytes();
+    unread.back()->was_taken = true;
     at.now->items.push_front(std::move(unread.back()));
   }
   keep_handed(at, std::move(handed), at.now->ran + 1);

@@ -43,8 +43,10 @@ class slot_item {
 
   std::uint64_t table_version = 0;  // by which it was last sent
   std::uint32_t hops = 0;
-  node_index came_from;         // the other end of the link that it came over, or this node; of one that a SLOT leaves
-                                // unread, its sender's node
+  node_index origin;            // whose it is
+  node_index came_from;         // the other end of the link that it came over, or this node
+  std::vector<node_index> via;  // who sent it on, but for its origin
+  bool was_taken = false;       // by a SLOT that was drained before it began with it
   bool is_from_within = false;  // its sender is an entity of the slot itself
 };
 
@@ -190,7 +192,7 @@ class slot_gates {
   /// What only few gates have at a time.
   struct change {
     std::deque<std::unique_ptr<slot_item>>
-        arrived;  // over links, while the slot isn't open and our own senders' items wait for our barrier
+        arrived;  // ahead of our barrier, and of what waits for it, while the slot isn't open
     std::deque<held> items;
     std::uint64_t barrier = 0;                     // on its way; 0: none
     steady_time barrier_sent{};                    // last
@@ -226,6 +228,7 @@ class slot_gates {
   bool must_wait(const gate& at, const held& what) const;
   void pass_or_hold(slot_id slot, gate& at, held what, steps& todo);
   void keep_arrived(gate& at, std::unique_ptr<slot_item> item);
+  bool may_come_back(const slot_item& item) const;
   bool has_room_for(const gate& at, const slot_item& item) const;
   void hold(gate& at, held what, steps& todo);
   void forward(slot_id slot, const gate& at, held what, steps& todo);

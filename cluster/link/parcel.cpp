@@ -38,6 +38,8 @@ void put(const letter_parcel& letter, Parcel& into) {
   encode_message(*letter.message, *out.mutable_message());
   out.set_loan(letter.loan);
   out.set_is_returned(letter.is_returned);
+  for (auto node : letter.via) out.add_via(node.value);
+  out.set_was_taken(letter.was_taken);
 }
 
 void put(const answer_parcel& answer, Parcel& into) {
@@ -164,6 +166,8 @@ parcel take(const Letter& in, std::optional<error>& undecoded) {
   letter.message = take(in.message(), undecoded);
   letter.loan = in.loan();
   letter.is_returned = in.is_returned();
+  for (auto node : in.via()) letter.via.push_back(node_of(node));
+  letter.was_taken = in.was_taken();
   return letter;
 }
 

@@ -28,6 +28,8 @@ struct letter_parcel {
   message_ptr message;
   epoch_t loan = 0;  // not 0: to one who is lent, or back, under this epoch
   bool is_returned = false;
+  std::vector<node_index> via{};  // who sent it on (cluster/handoff/slot_gates.hpp)
+  bool was_taken = false;
 };
 struct answer_parcel {
   std::uint64_t correlation = 0;

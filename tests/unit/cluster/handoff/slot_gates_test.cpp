@@ -195,7 +195,7 @@ struct world {
       case 2: {
         auto item = std::make_unique<numbered_item>();
         item->sender = self.index.value;
-        item->came_from = self.index;
+        item->came_from = item->origin = self.index;
         item->number = ++self.next_number[slot.value];
         item->table_version = self.gates.table_version();
         self.gates.pass(slot, std::move(item), todo);
