@@ -128,7 +128,7 @@ std::vector<field> fields(configuration& c) {
     time("gateway.ping_timeout", c.gateway.ping_timeout, 1s, 1h, "A websocket from which nothing at all came for so long after a ping is dead. More: dead lines linger. Less: stutters become reconnects."),
     time("gateway.stall_timeout", c.gateway.stall_timeout, 100ms, 10min, "A client whose full outbox doesn't move for so long is cut. More: more memory held for clients that stopped reading. Less: stutters become reconnects."),
     time("gateway.drain_timeout", c.gateway.drain_timeout, 0s, 10min, "How long SIGTERM waits for requests and sockets to finish. More: gentler restarts. Less: quicker ones."),
-    count("gateway.drain_rate", c.gateway.drain_rate, 1, 1'000'000, "Websockets that are told to go elsewhere per second while this node stops; faster only if drain_timeout leaves no time for that. More: quicker restarts. Less: the clients, which come to the other nodes then, come more slowly."),
+    count("gateway.drain_rate", c.gateway.drain_rate, 1, 1'000'000, "Websockets that are told to go elsewhere per second while this node stops or is drained; faster only if drain_timeout leaves no time for that. More: quicker restarts. Less: the clients, which come to the other nodes then, come more slowly."),
 
     time("sessions.resume_window", c.sessions.resume_window, 0s, 24h, "How long a session outlives its socket. More: longer absences resume, at about 1 KiB of memory each. Less: clients boot anew and read history."),
     time("sessions.ticket_ttl", c.sessions.ticket_ttl, 1s, 10min, "How long the websocket URL of rtm.connect is good for; it works once. More: a leaked URL lives longer. Less: slow clients have to ask again."),

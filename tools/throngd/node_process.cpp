@@ -294,14 +294,11 @@ class live_process final : public node_process {
 
   void await_membership() {
     if (has_begun_to_stop_.load()) return;
-    if (cluster_->serves()) {
-      admin_->is_ready.store(true);
-      return follow_wishes();
-    }
+    if (cluster_->serves()) return follow_wishes();
     sockets_->loop(0).after(readiness_period, [this] { await_membership(); });
   }
 
-  /// On the first io loop: whether somebody drains it by hand.
+  /// On the first io loop: ready, unless somebody drains it by hand.
   void follow_wishes() {
     {
       std::lock_guard lock(draining_mutex_);

@@ -55,12 +55,15 @@ std::string trouble_in(const cluster_view& view, std::size_t count) {
   return slots == static_cast<std::int64_t>(slot_count) ? "" : "not all slots have an owner";
 }
 
+task<api_answer> tell_shell(scene& of, std::size_t node, std::string line) {
+  const auto admin = parse_http_url(of.nodes[node].admin);
+  if (!admin) co_return api_answer{api_answer::outcome::none, admin.failure().detail, {}};
+  api_line door(of.loop, *admin);
+  co_return co_await door.shell(std::move(line), of.admin_token);
+}
+
 task<std::optional<cluster_view>> look_at_cluster(scene& of, std::size_t node) {
-  const auto& door = of.nodes[node];
-  const auto admin = parse_http_url(door.admin);
-  if (!admin) co_return std::nullopt;
-  api_line line(of.loop, *admin);
-  const auto answer = co_await line.shell("nodes", of.admin_token);
+  const auto answer = co_await tell_shell(of, node, "nodes");
   if (!answer.is_ok()) co_return std::nullopt;
   co_return parse_cluster_view(answer.body);
 }

@@ -24,6 +24,8 @@ std::optional<cluster_view> parse_cluster_view(const std::string& answer);
 /// Why these aren't `count` members at rest who all reach each other and share the slots; empty if they are. Pure.
 std::string trouble_in(const cluster_view& view, std::size_t count);
 
+/// A line of that node's shell. REQUIRES: its admin port is known.
+task<api_answer> tell_shell(scene& of, std::size_t node, std::string line);
 /// What that node says now; nothing without an answer.
 task<std::optional<cluster_view>> look_at_cluster(scene& of, std::size_t node);
 /// Until every node of the scene says that all are at rest. Errors: deadline_exceeded, with what was seen last.

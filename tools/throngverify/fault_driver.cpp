@@ -45,7 +45,8 @@ task<void> fault_driver::carry_out(planned_fault fault) {
   ++begun_;
   const auto node = choose(fault.dice);
   const bool needs_node = fault.kind == fault_kind::kill || fault.kind == fault_kind::pause ||
-                          fault.kind == fault_kind::cut || fault.kind == fault_kind::drain;
+                          fault.kind == fault_kind::cut || fault.kind == fault_kind::drain ||
+                          fault.kind == fault_kind::empty;
   if (needs_node && !node) {
     --under_way_;  // too few are well
     co_return;
@@ -77,6 +78,9 @@ task<void> fault_driver::carry_out(planned_fault fault) {
       break;
     case fault_kind::migrate:
       co_await migrate(fault);
+      break;
+    case fault_kind::empty:
+      co_await empty(fault, *node);
       break;
   }
   --under_way_;
@@ -223,6 +227,33 @@ task<void> fault_driver::migrate(planned_fault fault) {
   if (moving.moves() == 0 && was_alone && begun == begun_)
     troubles_.push_back("nothing could be moved: " + moving.last_refusal());
   is_moving_ = false;
+}
+
+task<void> fault_driver::empty(planned_fault fault, std::size_t node) {
+  hit_.insert(node);
+  const auto& name = scene_.nodes[node].name;
+  const auto index = begin(fault, name);
+  co_await order("drain " + name);
+  co_await scene_.loop.sleep_for(fault.lasts);
+  co_await order("undrain " + name);
+  scene_.record.fault_ended(index);
+  hit_.erase(node);
+}
+
+/// At whoever is well, until it is done; another fault may be in the way for a while.
+task<void> fault_driver::order(std::string line) {
+  const auto deadline = event_loop::clock::now() + verb_patience;
+  for (std::size_t turn = 0;; ++turn) {
+    const auto at = well();
+    const auto answer = co_await tell_shell(scene_, at.empty() ? 0 : at[turn % at.size()], line);
+    // An answer may have been lost: undraining twice is no error.
+    if (answer.is_ok() || (turn > 0 && answer.error == "not_found")) co_return;
+    if (event_loop::clock::now() > deadline) {
+      troubles_.push_back(line + ": " + answer.error);
+      co_return;
+    }
+    co_await scene_.loop.sleep_for(calm_least);
+  }
 }
 
 }  // namespace throng::verify

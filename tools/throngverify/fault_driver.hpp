@@ -40,6 +40,8 @@ class fault_driver {
   task<void> consul(planned_fault fault);
   task<void> database(planned_fault fault);
   task<void> migrate(planned_fault fault);
+  task<void> empty(planned_fault fault, std::size_t node);
+  task<void> order(std::string line);
 
   task<bool> tell(std::vector<std::string> words);
   task<void> bring_back(std::size_t node);

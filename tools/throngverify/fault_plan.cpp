@@ -27,7 +27,8 @@ constexpr std::array<kind_traits, fault_kinds> traits{{{"kill", 1s, 6s, 3s},
                                                        {"leader", 2s, 10s, 3s},
                                                        {"consul", 3s, 10s, 2s},
                                                        {"db", 1s, 2s, 3s},
-                                                       {"migrate", 4s, 15s, 4s}}};
+                                                       {"migrate", 4s, 15s, 4s},
+                                                       {"empty", 2s, 8s, 4s}}};
 
 constexpr auto overture = 2s;  // people begin to talk before anything happens
 constexpr double overlap_share = 0.2;

@@ -23,8 +23,9 @@ enum class fault_kind : std::uint8_t {
   consul,   // Consul stopped, or started again empty
   db,       // kill -9 of a shard's primary
   migrate,  // slots and single entities sent to other nodes all the time, then let go home
+  empty,    // a node drained by the shell, and undrained
 };
-inline constexpr std::size_t fault_kinds = 8;
+inline constexpr std::size_t fault_kinds = 9;
 std::string_view to_text(fault_kind kind);
 
 /// "kill,pause"; none for "none". Errors: invalid_arguments, with a sentence.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "storage/json/json.hpp"
+#include "tools/throngverify/cluster_view.hpp"
 
 namespace throng::verify {
 
@@ -176,10 +177,7 @@ std::optional<std::string> mover::next_node(const std::string& what) {
 task<api_answer> mover::order(std::string line) {
   const auto well = well_();
   if (well.empty()) co_return api_answer{api_answer::outcome::none, "no node is well", {}};
-  const auto admin = parse_http_url(scene_.nodes[well[pick_below(random_, well.size())]].admin);
-  if (!admin) co_return api_answer{api_answer::outcome::none, "no admin port", {}};
-  api_line door(scene_.loop, *admin);
-  co_return co_await door.shell(std::move(line), scene_.admin_token);
+  co_return co_await tell_shell(scene_, well[pick_below(random_, well.size())], std::move(line));
 }
 
 }  // namespace throng::verify

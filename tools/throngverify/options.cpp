@@ -50,7 +50,7 @@ std::span<const option_spec> option_specs() {
       option_spec{"--token-file", "FILE", "where its admin token is"},
       option_spec{"--nodes", "N", "nodes of a cluster of its own, which lives as long as the run", "3"},
       option_spec{"--mysql", "SxR", "its shards and the servers of each", "2x2"},
-      option_spec{"--faults", "KINDS", "some of kill,pause,cut,drain,leader,consul,db,migrate; or none",
+      option_spec{"--faults", "KINDS", "some of kill,pause,cut,drain,leader,consul,db,migrate,empty; or none",
                   "kill,pause,cut,drain,leader,migrate"},
       option_spec{"--minutes", "N", "how long people talk", "1"},
       option_spec{"--seconds", "N", "the same in seconds"},

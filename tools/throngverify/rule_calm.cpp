@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // CALM: while nothing but what was planned goes on, each call gets an answer that says what came of it. A planned move
-// isn't seen by clients at all; that a node drains, only by those who talk to it. Any other fault excuses, and the time
-// after it.
+// isn't seen by clients at all, nor that a node is emptied by hand; that one stops, only by those who talk to it. Any
+// other fault excuses, and the time after it.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -14,7 +14,7 @@ namespace throng::verify {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> unseen{"move", "migrate", "rebalance", "pin"};
+constexpr std::array<std::string_view, 5> unseen{"move", "migrate", "rebalance", "pin", "empty"};
 constexpr std::string_view seen_by_its_own = "drain";
 constexpr std::int64_t aftermath_ns = 15'000'000'000;  // an asker's deadline and the time in which a death is noticed
 

@@ -10,7 +10,7 @@ using namespace throng::verify;
 using namespace std::chrono_literals;
 
 TEST_CASE("fault plan: the same seed makes the same plan, another one another") {
-  const auto kinds = *parse_fault_kinds("kill,pause,cut,drain,leader,consul,db,migrate");
+  const auto kinds = *parse_fault_kinds("kill,pause,cut,drain,leader,consul,db,migrate,empty");
   CHECK(plan_faults(kinds, 10min, 7) == plan_faults(kinds, 10min, 7));
   CHECK(plan_faults(kinds, 10min, 7) != plan_faults(kinds, 10min, 8));
 }
@@ -35,7 +35,7 @@ TEST_CASE("fault plan: each kind has its turn, in order, and all is over in time
 }
 
 TEST_CASE("fault plan: never three at once") {
-  const auto kinds = *parse_fault_kinds("kill,pause,cut,drain,leader,consul,db,migrate");
+  const auto kinds = *parse_fault_kinds("kill,pause,cut,drain,leader,consul,db,migrate,empty");
   bool has_overlap = false;
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     const auto plan = plan_faults(kinds, 10min, seed);

@@ -241,6 +241,7 @@ TEST_CASE("calm: planned moves excuse no call without an answer, a kill and its 
     std::chrono::seconds after;
     const char* expected;
   } const cases[] = {{"move", std::chrono::seconds(0), "calm"},
+                     {"empty", std::chrono::seconds(0), "calm"},
                      {"kill", std::chrono::seconds(0), ""},
                      {"kill", std::chrono::seconds(5), ""},
                      {"kill", std::chrono::seconds(60), "calm"}};
