@@ -228,13 +228,17 @@ std::shared_ptr<reply_handle> live_region::reply_to(node_index origin, std::uint
   });
 }
 
-/// Before it goes, so that whoever asked is told if `to` dies.
+node_start live_region::sitting(node_index node) const {
+  return {node, node.value < sitting_.size() ? sitting_[node.value].load(std::memory_order_relaxed) : 0};
+}
+
+/// Before it goes, so that whoever asked is told if `to` dies. To this node: it is back.
 void live_region::note_sent(node_index to, node_index origin, std::uint64_t correlation, steady_time deadline) {
   if (correlation == 0) return;
   if (origin == services_.self)
-    services_.asks->sent(correlation, to);
+    services_.asks->sent(correlation, to == services_.self ? node_start{} : sitting(to));
   else
-    passed_.note({deadline, to, origin, correlation}, now());
+    passed_.note({deadline, sitting(to), origin, correlation}, now());
 }
 
 /// Over the link.
@@ -293,6 +297,8 @@ void live_region::own_everything(const slot_table& table) {
 void live_region::apply(const slot_table& table, const std::vector<node_identity>& members) {
   std::vector<node_index> alive;
   for (const auto& each : members) alive.push_back(each.node);
+  for (const auto& each : members)  // before anything goes there
+    if (each.node.value < sitting_.size()) sitting_[each.node.value].store(each.incarnation, std::memory_order_relaxed);
   std::vector<slot_id> changed;
   with_gates(
       [&](auto& gates, auto& todo) {
@@ -706,13 +712,14 @@ void live_region::receive(node_index from, handover_parcel& in, std::optional<er
 void live_region::on_lost(const node_identity& peer, const std::vector<std::string>& parcels) {
   peers_->peer_lost(peer);
   const error why{errc::unavailable, "node " + peer.name + " is gone"};
-  auto again = services_.asks->lose(peer.node, why);
+  auto again = services_.asks->lose({peer.node, peer.incarnation}, why);
   {
     std::lock_guard lock(lost_mutex_);
     for (auto& each : again) lost_asks_.push_back(std::move(each));
     met_again_.push_back(peer.node);
   }
-  for (const auto& each : passed_.lose(peer.node, now())) answers_->answer(each.origin, each.correlation, why);
+  for (const auto& each : passed_.lose({peer.node, peer.incarnation}, now()))
+    answers_->answer(each.origin, each.correlation, why);
   // What others sent by way of this node, and never got there.
   const auto tell = [&](node_index origin, std::uint64_t correlation) {
     if (correlation != 0 && origin != services_.self) answers_->answer(origin, correlation, why);

@@ -203,6 +203,7 @@ void live_region::receive_lent(slot_subscription change, epoch_t epoch) {
 }
 
 void live_region::receive_returned(node_index from, std::shared_ptr<const envelope> message, epoch_t epoch) {
+  note_sent(services_.self, message->path.origin, message->correlation, message->deadline);
   if (auto* shell = slots_.find(slot_of(message->to)))
     caf::anon_send(shell->actor, slot_input{slot_mail_returned{epoch, from, std::move(message)}});
   else if (message->reply)

@@ -10,6 +10,13 @@
 
 namespace throng {
 
+/// One start of a node.
+struct node_start {
+  node_index node;
+  std::uint64_t incarnation = 0;
+  friend bool operator==(const node_start&, const node_start&) = default;
+};
+
 struct node_identity {
   node_index node;                // small and lasting: "node_numbers/<name>" remembers it
   std::uint64_t incarnation = 0;  // a new one at each start, larger than those before

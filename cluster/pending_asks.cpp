@@ -65,20 +65,20 @@ std::size_t pending_asks::expire(steady_time now) {
   return finish_if(errc::deadline_exceeded, [now](steady_time deadline) { return deadline <= now; });
 }
 
-void pending_asks::sent(std::uint64_t correlation, node_index to) {
+void pending_asks::sent(std::uint64_t correlation, node_start to) {
   auto& home = shard_of(correlation);
   std::lock_guard lock(home.mutex);
   if (auto found = home.asks.find(correlation); found != home.asks.end()) found->second.at = to;
 }
 
-std::vector<pending_asks::lost_ask> pending_asks::lose(node_index node, const error& why) {
+std::vector<pending_asks::lost_ask> pending_asks::lose(node_start gone, const error& why) {
   std::vector<lost_ask> repeated;
   std::vector<answer_callback> over;
   for (auto& home : shards_) {
     std::lock_guard lock(home.mutex);
     for (auto each = home.asks.begin(); each != home.asks.end();) {
       auto& [correlation, ask] = *each;
-      if (ask.at != node) {
+      if (ask.at.node != gone.node || ask.at.incarnation > gone.incarnation) {
         ++each;
       } else if (ask.again.request) {
         ask.at = {};

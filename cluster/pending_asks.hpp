@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cluster/envelope.hpp"
+#include "cluster/node_identity.hpp"
 
 namespace throng {
 
@@ -36,16 +37,17 @@ class pending_asks {
   std::size_t expire(steady_time now);
   void stop();
 
-  /// It goes to another node now. To be called before it does.
-  void sent(std::uint64_t correlation, node_index to);
+  /// It goes to another node now, as far as is known to that incarnation. To be called before it does. {}: it waits
+  /// here again.
+  void sent(std::uint64_t correlation, node_start to);
   struct lost_ask {
     std::uint64_t correlation = 0;
     steady_time deadline{};
     repetition again;
   };
-  /// That node is gone: answers `why` to what was sent there, but for what may be sent again. Those still wait, and are
-  /// returned in the order in which they were asked.
-  std::vector<lost_ask> lose(node_index node, const error& why);
+  /// That node is gone: answers `why` to what was sent to that incarnation or one before, but for what may be sent
+  /// again. Those still wait, and are returned in the order in which they were asked.
+  std::vector<lost_ask> lose(node_start gone, const error& why);
 
   std::size_t waiting() const noexcept { return waiting_.load(std::memory_order_relaxed); }
 
@@ -53,7 +55,7 @@ class pending_asks {
   struct entry {
     steady_time deadline;
     answer_callback done;
-    node_index at;  // another node; 0: on none, as far as is known
+    node_start at;  // another node; 0: on none, as far as is known
     repetition again;
   };
   struct shard {

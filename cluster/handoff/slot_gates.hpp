@@ -12,7 +12,8 @@
 // One that lives and can't be reached is waited for: the link comes back, or one of the two nodes is declared dead. A
 // slot that becomes this node's opens when the node before has released it (or is dead) and the fence is raised. So
 // items from one sender to one slot stay in order, wherever the slot goes; the only thing that loses items is the death
-// of the node they were on.
+// of the node they were on, or a link whose ends took each other for gone. What is asked again then (pending_asks.hpp)
+// is a new item, behind all that its sender has sent since.
 //
 // What the entities of a drained SLOT hand over (handover.hpp) goes the way of its release: to the next owner ahead of
 // "released", and to this node's SLOT ahead of its first item. If the slot moves on before it opened here, so does

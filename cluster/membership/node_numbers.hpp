@@ -9,18 +9,12 @@
 #include <string>
 #include <string_view>
 
-#include "cluster/envelope.hpp"
+#include "cluster/node_identity.hpp"
 #include "storage/model/result.hpp"
 #include "storage/model/time.hpp"
 #include "storage/topology/topology_store.hpp"
 
 namespace throng {
-
-struct node_start {
-  node_index node;
-  std::uint64_t incarnation = 0;
-  friend bool operator==(const node_start&, const node_start&) = default;
-};
 
 /// Ids that nodes give out (actors/id_generator.hpp) have room for so many.
 inline constexpr std::uint16_t node_number_max = 1023;

@@ -10,7 +10,7 @@ namespace {
 
 const steady_time start{100s};
 passed_asks::passed ask(std::uint64_t correlation, std::uint16_t to, std::chrono::seconds patience = 5s) {
-  return {start + patience, {to}, {9}, correlation};
+  return {start + patience, {{to}, 5}, {9}, correlation};
 }
 std::vector<std::uint64_t> ids(const std::vector<passed_asks::passed>& all) {
   std::vector<std::uint64_t> found;
@@ -23,20 +23,36 @@ std::vector<std::uint64_t> ids(const std::vector<passed_asks::passed>& all) {
 TEST_CASE("passed asks: a node that is gone loses what went there, once and in order") {
   passed_asks all;
   for (std::uint64_t id = 1; id <= 6; ++id) all.note(ask(id, id % 2 ? 2 : 3), start);
-  CHECK(ids(all.lose({2}, start)) == std::vector<std::uint64_t>{1, 3, 5});
-  CHECK(all.lose({2}, start).empty());
-  CHECK(ids(all.lose({3}, start)) == std::vector<std::uint64_t>{2, 4, 6});
+  CHECK(ids(all.lose({{2}, 5}, start)) == std::vector<std::uint64_t>{1, 3, 5});
+  CHECK(all.lose({{2}, 5}, start).empty());
+  CHECK(ids(all.lose({{3}, 5}, start)) == std::vector<std::uint64_t>{2, 4, 6});
 }
 
 TEST_CASE("passed asks: nobody is told behind the deadline") {
   passed_asks all;
   all.note(ask(1, 2, 1s), start);
   all.note(ask(2, 2, 5s), start);
-  CHECK(ids(all.lose({2}, start + 2s)) == std::vector<std::uint64_t>{2});
+  CHECK(ids(all.lose({{2}, 5}, start + 2s)) == std::vector<std::uint64_t>{2});
 }
 
 TEST_CASE("passed asks: at the bound the oldest goes") {
   passed_asks all(3);
   for (std::uint64_t id = 1; id <= 5; ++id) all.note(ask(id, 2), start);
-  CHECK(ids(all.lose({2}, start)) == std::vector<std::uint64_t>{3, 4, 5});
+  CHECK(ids(all.lose({{2}, 5}, start)) == std::vector<std::uint64_t>{3, 4, 5});
+}
+
+TEST_CASE("passed asks: where one went last counts") {
+  passed_asks all;
+  all.note(ask(1, 2), start);
+  all.note(ask(2, 2), start);
+  all.note(ask(1, 3), start);
+  CHECK(ids(all.lose({{2}, 5}, start)) == std::vector<std::uint64_t>{2});
+  CHECK(ids(all.lose({{3}, 5}, start)) == std::vector<std::uint64_t>{1});
+}
+
+TEST_CASE("passed asks: late news of an incarnation don't touch what went to the next one") {
+  passed_asks all;
+  all.note(ask(1, 2), start);
+  CHECK(all.lose({{2}, 4}, start).empty());
+  CHECK(ids(all.lose({{2}, 6}, start)) == std::vector<std::uint64_t>{1});
 }

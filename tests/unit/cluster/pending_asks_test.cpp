@@ -48,11 +48,12 @@ TEST_CASE("pending asks: what was sent to a node that is gone is answered at onc
     ids.push_back(asks.add(
         steady_time{} + milliseconds(i), [&heard, i](result<message_ptr> a) { heard[i] = a ? errc{} : a.code(); },
         again));
-    if (i < 30) asks.sent(ids.back(), node_index{static_cast<std::uint16_t>(i < 20 ? 2 : 3)});
+    if (i < 30) asks.sent(ids.back(), {{static_cast<std::uint16_t>(i < 20 ? 2 : 3)}, 5});
   }
   CHECK(asks.resolve(ids[0], message_ptr{}));
-  asks.sent(ids[0], node_index{2});  // too late, and of no effect
-  const auto again = asks.lose(node_index{2}, error{errc::unavailable, "node n2 is gone"});
+  asks.sent(ids[0], {{2}, 5});  // too late, and of no effect
+  CHECK(asks.lose({{2}, 4}, error{errc::unavailable, "the incarnation before, and late"}).empty());
+  const auto again = asks.lose({{2}, 5}, error{errc::unavailable, "node n2 is gone"});
   REQUIRE(again.size() == 9);
   for (std::size_t i = 0; i < again.size(); ++i) {
     CHECK(again[i].correlation == ids[2 + 2 * i]);
@@ -61,7 +62,7 @@ TEST_CASE("pending asks: what was sent to a node that is gone is answered at onc
   }
   for (int i = 1; i < 40; ++i) CHECK(heard[i].has_value() == (i < 20 && i % 2 == 1));
   CHECK(heard[1] == errc::unavailable);
-  CHECK(asks.lose(node_index{2}, error{errc::unavailable, {}}).empty());  // they are nowhere now
+  CHECK(asks.lose({{2}, 5}, error{errc::unavailable, {}}).empty());  // they are nowhere now
   CHECK(asks.expire(steady_time{} + milliseconds(50)) == 29);
   CHECK(heard[2] == errc::deadline_exceeded);
   CHECK(asks.waiting() == 0);
