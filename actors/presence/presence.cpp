@@ -75,7 +75,10 @@ result<Nothing> presence::session_online(const SessionOnlineNotice& notice, cons
   what.is_connected = notice.is_connected();
   what.node_incarnation = notice.node_incarnation();
   what.idle = std::chrono::milliseconds(std::clamp<std::int64_t>(notice.idle_ms(), 0, idle_ms_max));
-  return noted(users_.online(what, self().now(), self().wall()));
+  const bool has_room = users_.online(what, self().now(), self().wall());
+  if (const auto chosen = users_.chosen_away(what.user); chosen && *chosen != what.is_away)
+    remind(what.user, what.session, *chosen);
+  return noted(has_room);
 }
 
 result<Nothing> presence::session_offline(const SessionOfflineNotice& notice, const envelope&) {
@@ -83,7 +86,18 @@ result<Nothing> presence::session_offline(const SessionOfflineNotice& notice, co
 }
 
 result<Nothing> presence::set_away(const SetAwayNotice& notice, const envelope&) {
-  return noted(users_.set_away({notice.user()}, notice.is_away(), self().now()));
+  const user_id user{notice.user()};
+  // Her USER may have begun anew, and know of none of them.
+  for (const auto session : users_.sessions_of(user)) remind(user, session, notice.is_away());
+  return noted(users_.set_away(user, notice.is_away(), self().now()));
+}
+
+/// What a SESSION remembers is what the next bucket believes, if this one dies.
+void presence::remind(user_id user, session_id session, bool is_away) {
+  SetAwayNotice notice;
+  notice.set_user(user.value);
+  notice.set_is_away(is_away);
+  self().tell(key_of(session), share(std::move(notice)));
 }
 
 result<Nothing> presence::noted(bool has_room) {

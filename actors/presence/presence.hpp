@@ -52,6 +52,7 @@ class presence final : public entity {
   void publish(Event event);
   /// Is it too early to say of somebody unknown that she isn't there?
   bool is_counting() const { return self().now() < counted_at_; }
+  void remind(user_id user, session_id session, bool is_away);
   result<Nothing> noted(bool has_room);
   void schedule();
   void tell_changes();

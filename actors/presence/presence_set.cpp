@@ -69,9 +69,23 @@ bool presence_set::set_away(user_id user, bool is_away, steady_time now) {
   auto* who = find_or_add(user, now);
   if (!who) return false;
   who->is_away = is_away;
+  who->has_chosen = true;
   who->keep_until = now + limits_.silent_after;
   reconsider(user, *who, now);
   return true;
+}
+
+std::optional<bool> presence_set::chosen_away(user_id user) const {
+  const auto found = users_.find(user);
+  if (found == users_.end() || !found->second.has_chosen) return std::nullopt;
+  return found->second.is_away;
+}
+
+std::vector<session_id> presence_set::sessions_of(user_id user) const {
+  std::vector<session_id> all;
+  if (const auto found = users_.find(user); found != users_.end())
+    for (const auto& each : found->second.devices) all.push_back(each.session);
+  return all;
 }
 
 void presence_set::lose_node(std::uint32_t node, std::uint64_t incarnation, steady_time now) {

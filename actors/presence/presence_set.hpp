@@ -69,6 +69,10 @@ class presence_set {
   std::optional<std::vector<user_id>> take_roll(steady_time now);
   /// When one of them may have something to tell; none if nothing is going on.
   std::optional<steady_time> next_due() const;
+  /// Whether she is away by hand, if that was said by set_away() here: then it isn't what some device remembers.
+  std::optional<bool> chosen_away(user_id user) const;
+  /// Whose devices may remember another choice of hers.
+  std::vector<session_id> sessions_of(user_id user) const;
   bool knows(user_id user) const { return users_.contains(user); }
 
   struct state {
@@ -103,6 +107,7 @@ class presence_set {
   struct person {
     std::vector<device> devices;
     bool is_away = false;       // by hand
+    bool has_chosen = false;    // so: set_away() said it
     std::optional<bool> shown;  // as active, to those who watch; none: it isn't known here
     steady_time last_active{};
     std::int64_t last_activity = 0;

@@ -339,6 +339,41 @@ TEST_CASE("presence: away by hand lasts over reconnects and restarts") {
   CHECK(town.after(2s) == "+");
 }
 
+TEST_CASE("presence: a later choice counts, though USER and bucket begin anew in between") {
+  one_town town;
+  const auto bucket = key_of(presence_bucket_of(town.ada));
+  const auto kill = [&](entity_key key) {
+    bool is_dead = false;
+    town.node.inspect().kill(key, "for the test", [&](result<> outcome) { is_dead = outcome.ok(); });
+    town.node.settle();
+    REQUIRE(is_dead);
+  };
+  const auto choose = [&](bool is_away) {
+    SetManualPresenceRequest request;
+    request.set_is_away(is_away);
+    town.node.must(key_of(town.ada), request);
+  };
+  const auto is_away = [&] { return town.presence_of(town.ada).is_manually_away(); };
+  town.connect(town.ada, phone, 100);
+  town.node.advance(2s);
+  choose(true);
+  SUBCASE("the bucket knows the sessions") {
+    kill(key_of(town.ada));  // the new one knows none
+    choose(false);
+  }
+  SUBCASE("neither does, when it hears the choice") {
+    kill(key_of(town.ada));
+    kill(bucket);
+    choose(false);
+    town.node.advance(3min);  // until the session reports
+  }
+  CHECK_FALSE(is_away());
+  kill(bucket);
+  town.node.advance(3min);
+  CHECK_FALSE(is_away());
+  CHECK(town.presence_of(town.ada).is_active());
+}
+
 TEST_CASE("presence: sessions that die with their node leave no ghost") {
   one_town town;
   town.connect(town.ada, phone, 100);

@@ -145,10 +145,14 @@ TEST_CASE("presence: what a session remembers doesn't undo a newer choice") {
   bucket b;
   b.report(ada, phone, true, true, true);
   CHECK(b.told(2s) == "");
+  CHECK_FALSE(b.set.chosen_away(ada));  // only a session says so
   b.set.set_away(ada, false, b.now);
   CHECK(b.told(2s) == "+1");
   b.report(ada, phone, true, true, true);
   CHECK(b.told(2s) == "");
+  CHECK(b.set.chosen_away(ada) == false);
+  CHECK(b.set.sessions_of(ada) == std::vector{phone});
+  CHECK(b.set.sessions_of(bob).empty());
 
   // The choice came before any device.
   b.set.set_away(bob, true, b.now);
