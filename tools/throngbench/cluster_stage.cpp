@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/throngbench/cluster_stage.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -37,6 +38,7 @@ cluster_stage::cluster_stage(const stage_plan& plan)
     : plan_(plan),
       record_({}),
       newest_(plan.channels),
+      asked_(plan.channels),
       scene_(loop_, record_,
              {.people = 2 * plan.nodes, .channels = plan.channels, .hot = plan.channels, .members = 2 * plan.nodes}) {}
 
@@ -111,13 +113,19 @@ task<result<>> cluster_stage::end() {
 task<void> cluster_stage::post_on(std::size_t channel) {
   ++posters_;
   const auto& author = scene_.people[channel % scene_.people.size()];
-  auto node = channel % scene_.nodes.size();
+  auto& node = asked_[channel];
+  node = channel % scene_.nodes.size();
   verify::api_line line(loop_, scene_.nodes[node].client);
+  const auto turn = [&] {
+    node = (node + 1) % scene_.nodes.size();
+    line.turn_to(scene_.nodes[node].client);
+  };
   while (!scene_.is_over) {
     verify::call what{verify::happening::post, author.client, scene_.channels[channel].id, record_.new_op()};
     what.has_client_msg_id = true;
     const auto deadline = event_loop::clock::now() + post_patience;
     while (event_loop::clock::now() < deadline) {
+      if (node == shunned_) turn();
       what.node = scene_.nodes[node].name;
       record_.invoked(what);
       verify::form_fields fields{
@@ -133,8 +141,7 @@ task<void> cluster_stage::post_on(std::size_t channel) {
         record_.refused(what, answer.error);
       } else {
         record_.unknown(what, answer.error);
-        node = (node + 1) % scene_.nodes.size();
-        line.turn_to(scene_.nodes[node].client);
+        turn();
       }
       co_await loop_.sleep_for(retry_pause);
     }
@@ -143,14 +150,21 @@ task<void> cluster_stage::post_on(std::size_t channel) {
   --posters_;
 }
 
-task<bool> cluster_stage::wait_for_signs_of_life(std::chrono::seconds patience) {
+task<void> cluster_stage::shun(std::optional<std::size_t> node) {
+  shunned_ = node;
+  while (node && std::ranges::find(asked_, *node) != asked_.end()) co_await loop_.sleep_for(5ms);
+}
+
+task<bool> cluster_stage::wait_for_signs_of_life(std::chrono::seconds patience, std::optional<std::size_t> except) {
   const auto before = newest_;
   const auto deadline = event_loop::clock::now() + patience;
   const auto all_live = [&] {
     for (std::size_t i = 0; i < scene_.channels.size(); ++i) {
       if (newest_[i] <= before[i]) return false;
       for (const auto& each : listeners_)
-        if (!each->is_ready() || !each->has_seen(scene_.channels[i].id, {before[i].micros + 1})) return false;
+        if (each->node() != except &&
+            (!each->is_ready() || !each->has_seen(scene_.channels[i].id, {before[i].micros + 1})))
+          return false;
     }
     return true;
   };

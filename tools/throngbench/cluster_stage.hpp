@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,8 +44,11 @@ class cluster_stage {
   task<std::vector<std::string>> owners(std::size_t node);
   /// One line of a node's shell. Errors: what it was refused with.
   task<result<std::string>> shell(std::size_t node, std::string line);
-  /// Until each channel has acknowledged a post and each listener heard one, begun after now; false at the deadline.
-  task<bool> wait_for_signs_of_life(std::chrono::seconds patience);
+  /// From now on nobody posts by way of that node; when the last of them has gone elsewhere.
+  task<void> shun(std::optional<std::size_t> node);
+  /// Until each channel has acknowledged a post and each listener, but those at `except`, heard one, begun after now;
+  /// false at the deadline.
+  task<bool> wait_for_signs_of_life(std::chrono::seconds patience, std::optional<std::size_t> except = {});
 
   /// The whole record, behind play(); once.
   verify::history take_history() { return record_.take(); }
@@ -61,6 +65,8 @@ class cluster_stage {
   std::unique_ptr<verify::cluster_script> script_;
   std::vector<std::unique_ptr<verify::device>> listeners_;
   std::vector<message_ts> newest_;  // acknowledged, by channel
+  std::vector<std::size_t> asked_;  // the node that each channel's poster asks
+  std::optional<std::size_t> shunned_;
   std::size_t posters_ = 0;
   event_loop loop_;  // its end ends what still waits, and that uses what is above
   verify::scene scene_;

@@ -60,7 +60,13 @@ class migrate_play {
       auto other = (i + count / 2) % count;
       for (std::size_t tries = 0; moved_as[other] == what && tries < count; ++tries) other = (other + 1) % count;
       const move_mark mark{scene.record.fault_begun("migrate", what), id, scene.channels[other].id};
+      // The node that is asked may not have heard yet that the move before is over.
       auto moved = co_await stage.shell(i % scene.nodes.size(), "migrate " + what + " " + scene.nodes[node].name);
+      for (int tries = 0; !moved && moved.failure().detail.find("still under way") != std::string::npos && tries < 500;
+           ++tries) {
+        co_await scene.loop.sleep_for(2ms);
+        moved = co_await stage.shell(i % scene.nodes.size(), "migrate " + what + " " + scene.nodes[node].name);
+      }
       if (!moved) co_return moved.failure();
       scene.record.fault_ended(mark.when);
       marks_.push_back(mark);
