@@ -31,7 +31,7 @@ inline std::vector<unsigned> seeds_of(const std::string& text) {
   return all;
 }
 
-inline std::vector<unsigned> sim_seeds(unsigned usual, unsigned usual_if_slow) {
+inline std::vector<unsigned> sim_seeds([[maybe_unused]] unsigned usual, [[maybe_unused]] unsigned usual_if_slow) {
   if (const char* one = std::getenv("THRONG_SIM_SEED")) return seeds_of(std::string(one) + "-" + one);
   if (const char* many = std::getenv("THRONG_SIM_SEEDS")) return seeds_of(many);
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
