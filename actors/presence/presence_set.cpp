@@ -35,10 +35,8 @@ bool presence_set::online(const report& what, steady_time now, wall_time wall) {
       at = devices.insert(devices.end(), device{});
       ++session_count_;
     }
-    *at = device{what.session, what.node, what.node_incarnation, false, now, 0};
+    *at = device{what.session, what.node, what.node_incarnation, false, now};
   }
-  if (what.number != 0 && what.number < at->number) return true;
-  at->number = std::max(at->number, what.number);
   if (what.is_connected)
     at->counts_until = now + limits_.silent_after;
   else if (at->is_connected)
@@ -168,7 +166,6 @@ PresenceHandover presence_set::handover(steady_time now) const {
       device.set_node_incarnation(each.node_incarnation);
       device.set_is_connected(each.is_connected);
       device.set_counts_for_ms(milliseconds_of(each.counts_until - now));
-      device.set_number(each.number);
     }
     person.set_is_away(who.is_away);
     if (who.shown) person.set_shown(*who.shown);
@@ -199,8 +196,7 @@ void presence_set::take_over(const PresenceHandover& handed, steady_time now) {
                              device.node(),
                              device.node_incarnation(),
                              device.is_connected(),
-                             now + milliseconds_from(device.counts_for_ms()),
-                             device.number()});
+                             now + milliseconds_from(device.counts_for_ms())});
       ++session_count_;
     }
     reconsider(user, who, now);
