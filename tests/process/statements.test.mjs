@@ -67,6 +67,10 @@ async function measure(server) {
   const posts = [];
   for (let i = 0; i <= tries; ++i) posts.push((await alice.web.chat.postMessage({ channel, text: `post ${i}` })).ts);
   await alice.web.chat.postMessage({ channel, text: 'a reply', thread_ts: posts[0] });
+  // A CHANNEL that starts tells the people's lists again of those who joined lately, as far as its newest 256 posts show.
+  for (let i = 0; i < 260; i += 20) {
+    await Promise.all(Array.from({ length: 20 }, (_, j) => alice.web.chat.postMessage({ channel, text: `much later ${i + j}` })));
+  }
   const token = `token=${alice.token}`;
   const here = `channel=${channel}`;
   // Reads first, so that they find the same rows in each run.
