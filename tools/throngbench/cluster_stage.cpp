@@ -9,7 +9,6 @@
 #include <fstream>
 #include <iostream>
 
-#include "storage/json/json.hpp"
 #include "tools/throngverify/cluster_view.hpp"
 #include "tools/throngverify/final_reads.hpp"
 
@@ -195,22 +194,7 @@ task<std::vector<std::string>> cluster_stage::owners(std::size_t node) {
   std::vector<std::string> all;
   for (const auto& each : scene_.channels) {
     const auto said = co_await shell(node, "find " + to_text(each.id));
-    std::string owner;
-    if (said) {
-      const auto document = parse_json(*said);
-      if (!document) co_return std::vector<std::string>(scene_.channels.size());
-      std::vector<std::string> columns;
-      document->root().find("columns").for_each_element(
-          [&](json_value column) { columns.emplace_back(column.as_string().value_or("")); });
-      document->root().find("rows").for_each_element([&](json_value row) {
-        std::size_t at = 0;
-        row.for_each_element([&](json_value cell) {
-          if (at < columns.size() && columns[at] == "NODE") owner = cell.as_string().value_or("");
-          ++at;
-        });
-      });
-    }
-    all.push_back(std::move(owner));
+    all.push_back(said ? verify::home_in(*said) : std::string());
   }
   co_return all;
 }

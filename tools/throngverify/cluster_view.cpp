@@ -3,6 +3,7 @@
 
 #include "storage/json/json.hpp"
 #include "storage/model/keyspace.hpp"
+#include "tools/throngverify/shell_rows.hpp"
 
 namespace throng::verify {
 
@@ -10,34 +11,28 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string text_of(json_value value) { return std::string(value.as_string().value_or("")); }
-
 }  // namespace
 
 std::optional<cluster_view> parse_cluster_view(const std::string& answer) {
-  const auto document = parse_json(answer);
-  if (!document || !document->root().find("columns").is_array()) return std::nullopt;
-  std::vector<std::string> columns;
-  document->root().find("columns").for_each_element([&](json_value name) { columns.push_back(text_of(name)); });
   cluster_view view;
-  document->root().find("rows").for_each_element([&](json_value row) {
-    cluster_view::member each;
-    std::size_t at = 0;
-    row.for_each_element([&](json_value cell) {
-      const auto& column = at < columns.size() ? columns[at] : std::string();
-      if (column == "NODE") each.name = text_of(cell);
-      if (column == "STATE") each.state = text_of(cell);
-      if (column == "LINK") each.link = text_of(cell);
-      if (column == "SLOTS") each.slots = cell.as_int().value_or(0);
-      if (column == "MOVING") each.moving = cell.as_int().value_or(0);
-      ++at;
-    });
-    view.members.push_back(std::move(each));
+  const bool is_table = for_each_row(answer, [&](const shell_row& row) {
+    view.members.push_back({row.text("NODE"), row.text("STATE"), row.text("LINK"), row.number("SLOTS").value_or(0),
+                            row.number("MOVING").value_or(0)});
   });
-  const auto note = text_of(document->root().find("note"));
+  if (!is_table) return std::nullopt;
+  const auto document = parse_json(answer);
+  const auto note = std::string(document->root().find("note").as_string().value_or(""));
   const auto end = note.find(" coordinates");
   if (end != note.npos) view.coordinator = note.substr(0, end);
   return view;
+}
+
+std::string home_in(const std::string& answer) {
+  std::string home;
+  for_each_row(answer, [&](const shell_row& row) {
+    if (!row.text("STATE").starts_with("lent to ")) home = row.text("NODE");
+  });
+  return home;
 }
 
 std::string trouble_in(const cluster_view& view, std::size_t count) {

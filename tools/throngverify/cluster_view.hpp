@@ -21,6 +21,9 @@ struct cluster_view {
 
 /// What the shell's `nodes` answered; nothing if that isn't it. Pure.
 std::optional<cluster_view> parse_cluster_view(const std::string& answer);
+/// The node that has an entity, as the shell's `find` of it answered, and not the one that has only lent it; empty if
+/// that says none. Pure.
+std::string home_in(const std::string& answer);
 /// Why these aren't `count` members at rest who all reach each other and share the slots; empty if they are. Pure.
 std::string trouble_in(const cluster_view& view, std::size_t count);
 

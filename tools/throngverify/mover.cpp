@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "storage/json/json.hpp"
 #include "tools/throngverify/cluster_view.hpp"
+#include "tools/throngverify/shell_rows.hpp"
 
 namespace throng::verify {
 
@@ -31,26 +31,13 @@ std::string detail_of(const api_answer& answer) {
 std::map<slot_id, std::string> parse_slot_homes(const std::string& answer) {
   std::map<slot_id, std::string> homes;
   std::set<slot_id> doubted;
-  const auto document = parse_json(answer, {.bytes_max = 16u << 20, .values_max = 1'000'000});
-  if (!document) return homes;
-  std::vector<std::string> columns;
-  document->root().find("columns").for_each_element(
-      [&](json_value name) { columns.emplace_back(name.as_string().value_or("")); });
-  document->root().find("rows").for_each_element([&](json_value row) {
-    std::optional<slot_id> slot;
-    std::string node;
-    std::size_t at = 0;
-    row.for_each_element([&](json_value cell) {
-      const auto& column = at < columns.size() ? columns[at] : std::string();
-      if (column == "SLOT")
-        if (const auto number = cell.as_int(); number && *number >= 0 && *number < std::int64_t{slot_count})
-          slot = slot_id{static_cast<std::uint16_t>(*number)};
-      if (column == "NODE") node = cell.as_string().value_or("");
-      ++at;
-    });
-    if (!slot || node.empty()) return;
-    if (const auto [home, is_new] = homes.try_emplace(*slot, node); !is_new && home->second != node)
-      doubted.insert(*slot);
+  for_each_row(answer, [&](const shell_row& row) {
+    const auto slot = row.number("SLOT");
+    const auto node = row.text("NODE");
+    if (!slot || *slot < 0 || *slot >= std::int64_t{slot_count} || node.empty()) return;
+    const slot_id which{static_cast<std::uint16_t>(*slot)};
+    if (const auto [home, is_new] = homes.try_emplace(which, node); !is_new && home->second != node)
+      doubted.insert(which);
   });
   for (const auto slot : doubted) homes.erase(slot);
   return homes;

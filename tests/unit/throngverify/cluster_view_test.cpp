@@ -34,6 +34,19 @@ TEST_CASE("cluster view: what the shell says, and what is wrong with it") {
   CHECK_FALSE(parse_cluster_view(R"({"ok":false,"error":"not_found"})"));
 }
 
+TEST_CASE("cluster view: an entity is where it runs, not where it was lent from") {
+  const auto found = [](const std::string& rows) {
+    return home_in(R"j({"ok":true,"columns":["ENTITY","STATE","SLOT","NODE"],"rows":[)j" + rows + R"j(],"note":""})j");
+  };
+  const std::string lent = R"(["channel:C1","lent to n1",7,"n2"])",
+                    guest = R"(["channel:C1","active, lent from n2",7,"n1"])";
+  CHECK(found(lent + "," + guest) == "n1");
+  CHECK(found(guest + "," + lent) == "n1");
+  CHECK(found(R"(["channel:C1","not active",7,"n3"])") == "n3");
+  CHECK(found(lent).empty());
+  CHECK(home_in("").empty());
+}
+
 TEST_CASE("mover: whose a slot is, if one node says so") {
   const auto homes = parse_slot_homes(
       R"j({"ok":true,"columns":["SLOT","EPOCH","ENTITIES","STREAMS","MAILBOX","NODE"],
