@@ -98,6 +98,8 @@ result<AttachReply> session_state::attach(const AttachRequest& request, const ti
   const bool is_ticket = opens_with(request.ticket(), now);
   ticket_.reset();
   reconnect_ticket_ = reconnect;
+  // It may have been sent elsewhere since the session was opened.
+  if (!request.base_url().empty()) base_url_ = request.base_url();
   AttachReply reply;
   reply.set_reconnect_ticket(reconnect.data(), reconnect.size());
   reply.set_base_url(base_url_);

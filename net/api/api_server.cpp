@@ -5,6 +5,7 @@
 
 #include "config/log.hpp"
 #include "net/api/scopes.hpp"
+#include "net/transport/base_url.hpp"
 
 namespace throng {
 
@@ -39,21 +40,6 @@ http_response plain_error(unsigned status, std::string_view code) {
   json_writer(response.body).begin_object().member("ok", false).member("error", code).end_object();
   add_cors(response);
   return response;
-}
-
-std::string url_of(const http_request& request, const api_options& options) {
-  if (!options.public_url.empty()) {
-    auto url = options.public_url;
-    while (url.ends_with('/')) url.pop_back();
-    return url;
-  }
-  auto host = std::string(request.header("host"));
-  // The header goes back to the client in URLs: nothing but what a host and port are made of.
-  const bool is_plain = !host.empty() && host.size() <= 255 && std::all_of(host.begin(), host.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-           c == ':' || c == '[' || c == ']' || c == '_';
-  });
-  return std::string(request.is_tls ? "https://" : "http://") + (is_plain ? host : "localhost");
 }
 
 void write_metadata(json_writer& w, const api_call& call) {
@@ -221,7 +207,7 @@ task<> api_server::serve(http_request request, executor_ptr where, std::function
   auto given = parse_arguments(source, bounds);
 
   api_client client;
-  client.base_url = url_of(request, services_.options);
+  client.base_url = base_url_of(request, services_.options.public_url);
   client.user_agent = request.header("user-agent");
   client.authorization = request.header("authorization");
   api_call call(services_, method ? *method : unknown, given ? std::move(*given) : arguments{}, std::move(client),

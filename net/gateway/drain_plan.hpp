@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "net/transport/base_url.hpp"
+
 namespace throng {
 
 /// Where the clients of a node that goes away are sent.
@@ -21,10 +23,9 @@ struct drain_order {
   /// For a client that came by `base_url` ("ws://…"); the `turn`th of them. One that came by another name than the
   /// node's own has something in front that knows the others. Empty: there is nowhere to go.
   std::string place_for(const std::string& base_url, std::size_t turn) const {
-    const auto as_websocket = [](const std::string& url) { return "ws" + url.substr(4); };
     if (others.empty()) return {};
-    if (own_url.empty() || base_url != as_websocket(own_url)) return base_url;
-    return as_websocket(others[turn % others.size()]);
+    if (own_url.empty() || base_url != as_websocket_url(own_url)) return base_url;
+    return as_websocket_url(others[turn % others.size()]);
   }
   friend bool operator==(const drain_order&, const drain_order&) = default;
 };

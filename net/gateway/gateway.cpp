@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "net/gateway/rtm.hpp"
+#include "net/transport/base_url.hpp"
 
 namespace throng {
 
@@ -21,6 +22,7 @@ struct departure {
 namespace {
 
 constexpr std::chrono::milliseconds drain_period{10};
+constexpr std::chrono::milliseconds late_period{100};  // when all have been told
 constexpr std::chrono::seconds sweep_period{1};
 
 /// One loop's clients, each with the moment at which it is told to go.
@@ -37,6 +39,7 @@ struct loop_drain {
       auto& connection = static_cast<rtm_connection&>(reader);
       if (!connection.is_closing()) clients.push_back(connection.id());
     });
+    if (clients.empty()) return;
     std::minstd_rand random(std::random_device{}());
     const drain_plan plan(clients.size(), window);
     const auto now = rtm->entities.now();
@@ -53,7 +56,8 @@ struct loop_drain {
     for (auto& waiting = self->waiting; !waiting.empty() && waiting.front().first <= now; waiting.pop_front())
       if (auto* reader = self->rtm->fan->on_loop(self->index).find(waiting.front().second))
         static_cast<rtm_connection*>(reader)->part(self->all->where, self->turn++);
-    self->rtm->fan->loop(self->index).after(drain_period, [self] { go_on(self); });
+    const auto next = self->waiting.empty() ? late_period : drain_period;
+    self->rtm->fan->loop(self->index).after(next, [self] { go_on(self); });
   }
 };
 
@@ -111,7 +115,8 @@ void gateway::handle(http_request request, http_responder responder) {
   if (!request.is_websocket) return refuse(426, "this address is for websockets\n");
   if (is_draining_) return refuse(503, "the server is going away\n");
   const auto index = responder.loop().index();
-  responder.accept_websocket(std::make_shared<rtm_connection>(rtm_, index, std::move(*address)));
+  auto came_by = as_websocket_url(base_url_of(request, options_.rtm.public_url));
+  responder.accept_websocket(std::make_shared<rtm_connection>(rtm_, index, std::move(*address), std::move(came_by)));
 }
 
 void gateway::drain(drain_order where, std::chrono::milliseconds most) {

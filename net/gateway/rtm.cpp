@@ -63,6 +63,7 @@ struct rtm_connection::boot_state {
   std::vector<std::pair<shared_frame, delivery>> held;
   std::size_t held_bytes = 0;
   std::size_t pending_streams = 0;
+  std::string came_by;        // empty: as the request that opened the session did
   std::string reconnect_url;  // empty: it isn't known how clients reach us
   bool is_resumed = false;
   bool is_listed = false;
@@ -100,12 +101,15 @@ void rtm_services::announce_some(std::size_t loop_index) {
   });
 }
 
-rtm_connection::rtm_connection(std::shared_ptr<rtm_services> services, std::size_t loop_index, rtm_address address)
+rtm_connection::rtm_connection(std::shared_ptr<rtm_services> services, std::size_t loop_index, rtm_address address,
+                               std::string came_by)
     : services_(std::move(services)),
       boot_(std::make_unique<boot_state>()),
       address_(std::move(address)),
       loop_index_(static_cast<std::uint16_t>(loop_index)),
-      rate_tokens_(static_cast<std::uint16_t>(services_->options.frames_burst)) {}
+      rate_tokens_(static_cast<std::uint16_t>(services_->options.frames_burst)) {
+  boot_->came_by = std::move(came_by);
+}
 
 rtm_connection::~rtm_connection() = default;
 
@@ -197,6 +201,7 @@ void rtm_connection::on_open(std::shared_ptr<websocket_connection> connection) {
   request.set_node(services_->node.value);
   request.set_peer(connection_->peer());
   request.set_node_incarnation(services_->incarnation);
+  request.set_base_url(boot_->came_by);
   ask<AttachReply>(key_of(address_.session), std::move(request), [](rtm_connection& self, auto outcome) {
     if (!outcome) return self.fail_boot(outcome.code());
     self.on_attached(**outcome);

@@ -78,8 +78,10 @@ struct rtm_services : std::enable_shared_from_this<rtm_services> {
 
 class rtm_connection final : public websocket_handler, public stream_reader {
  public:
-  /// `loop_index`: the loop it lives on.
-  rtm_connection(std::shared_ptr<rtm_services> services, std::size_t loop_index, rtm_address address);
+  /// `loop_index`: the loop it lives on. `came_by`: as the client reaches this gateway, "wss://example.org"; empty: as
+  /// the request that opened its session did.
+  rtm_connection(std::shared_ptr<rtm_services> services, std::size_t loop_index, rtm_address address,
+                 std::string came_by = {});
   ~rtm_connection() override;
 
   void on_open(std::shared_ptr<websocket_connection> connection) override;

@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string>
 
 namespace throng {
 
 struct rtm_options {
+  std::string public_url;            // "https://chat.example.com"; empty: from each request's Host header
   unsigned frames_per_second = 20;   // what a client may send for ever; raising it costs CPU per misbehaving client
   unsigned frames_burst = 100;       // and at once; beyond it frames are answered with an error
   unsigned excess_frames_max = 200;  // so many refused, before the burst is half full again, close it

@@ -46,8 +46,9 @@ function checkHeard(sockets, before, { mayGap = false } = {}) {
   assert.deepEqual(frames.filter((f) => f.type === 'gap' && (!mayGap || channels.includes(f.stream))), []);
 }
 const positions = () => Object.fromEntries(channels.map((channel) => [channel, posted[channel]?.length ?? 0]));
-const untilAllCame = (socket) => eventually(() => `all posts to come: ${JSON.stringify(socket.frames.slice(-3))}`,
-  () => newest().every((text) => socket.frames.some((f) => f.text === text)), 20_000);
+/** Until the newest posts have come over one of these sockets, which are one client's. */
+const untilAllCame = (...sockets) => eventually(() => `all posts to come: ${JSON.stringify(sockets.at(-1).frames.slice(-3))}`,
+  () => newest().every((text) => sockets.some((socket) => socket.frames.some((f) => f.text === text))), 20_000);
 
 /** One client each, with all that it heard over its sockets. */
 async function connectAll(node, who) {
@@ -83,6 +84,8 @@ async function followGoodbyes(clients, others) {
     client.sockets.push(next);
     const hello = await next.expect({ type: 'hello' });
     assert.deepEqual({ session: hello.session, is_resumed: hello.is_resumed }, { session: client.session, is_resumed: true });
+    const { url: later } = await next.expect({ type: 'reconnect_url' });
+    assert.equal(new URL(later).host, new URL(url).host, 'where it is now, not where it was');
   }));
   return times.sort((a, b) => a - b);
 }
@@ -103,7 +106,7 @@ describe('clients of several gateways', () => {
     }
     const heard = clients.map(({ sockets: [first] }) => first.frames.length);
     await postEverywhere(n1);
-    await Promise.all(clients.map(({ sockets }) => untilAllCame(sockets[1])));
+    await Promise.all(clients.map(({ sockets }) => untilAllCame(...sockets)));
     clients.forEach(({ sockets }, i) => {
       checkHeard(sockets, before);
       assert.equal(sockets[0].frames.length, heard[i], 'nothing comes over the older socket any more');
@@ -120,14 +123,14 @@ describe('clients of several gateways', () => {
     await Promise.all(channels.map((channel) => post(n1, channel)));
     await resumeAll(n3, clients);
     await postEverywhere(n1);
-    await Promise.all(clients.map(({ sockets }) => untilAllCame(sockets[1])));
+    await Promise.all(clients.map(({ sockets }) => untilAllCame(...sockets)));
     for (const { sockets: [first] } of clients) for (const channel of channels) first.send({ id: 1, type: 'message', channel, text: 'from the past' });
     n2.child.kill('SIGCONT');
     await postEverywhere(n3);
     for (const { sockets: [first] } of clients) await within('the older socket to be closed', first.closed);
     // What was on its way to the older sockets came there late, and nothing else.
     for (const { sockets: [first] } of clients) assert.ok(!newest().some((text) => first.frames.some((f) => f.text === text)));
-    await Promise.all(clients.map(({ sockets }) => untilAllCame(sockets[1])));
+    await Promise.all(clients.map(({ sockets }) => untilAllCame(...sockets)));
     for (const { sockets } of clients) checkHeard(sockets, before, { mayGap: true });
     for (const channel of channels) {
       const { messages } = await at(n1, alice).web.conversations.history({ channel, limit: 200 });
@@ -201,7 +204,7 @@ describe('clients of several gateways', () => {
     await Promise.all(clients.map(({ sockets: [first] }) => within('the line to be cut', first.closed)));
     await resumeAll(n1, clients);
     await postEverywhere(n2);
-    await Promise.all(clients.map(({ sockets }) => untilAllCame(sockets[1])));
+    await Promise.all(clients.map(({ sockets }) => untilAllCame(...sockets)));
     for (const { sockets } of clients) checkHeard(sockets, before, { mayGap: true });
     await closeAll(clients);
     await n3.launch();
@@ -223,7 +226,7 @@ describe('clients of several gateways', () => {
     const ended = performance.now();
     isOver = true;
     await posting;
-    await Promise.all(clients.map(({ sockets }) => untilAllCame(sockets[1])));
+    await Promise.all(clients.map(({ sockets }) => untilAllCame(...sockets)));
     for (const { sockets } of clients) checkHeard(sockets, before);
     process.stdout.write(`${clients.length} clients of a stopping gateway were told from ${sorted[0].toFixed(0)} to ${sorted.at(-1).toFixed(0)} ms, half of them by ${sorted[sorted.length >> 1].toFixed(0)}; it ended after ${(ended - started).toFixed(0)} ms\n`);
     assert.ok(sorted.at(-1) - sorted[0] > 1_200, 'they were told over most of 192 / (100 a second)');
@@ -263,7 +266,7 @@ describe('clients of several gateways', () => {
     await post(n3, channels[0]);
     await late.expect({ type: 'message', text: posted[channels[0]].at(-1) });
     await late.close();
-    await Promise.all(clients.map(({ sockets }) => untilAllCame(sockets[1])));
+    await Promise.all(clients.map(({ sockets }) => untilAllCame(...sockets)));
     for (const { sockets } of clients) checkHeard(sockets, before);
     await closeAll(clients);
 

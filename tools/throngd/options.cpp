@@ -183,6 +183,7 @@ gateway_options gateway_options_of(const configuration& settings) {
   const auto& limits = settings.rate_limits;
   options.rtm.frames_per_second = limits.enabled ? static_cast<unsigned>(limits.frames_per_second) : unlimited;
   options.rtm.frames_burst = limits.enabled ? static_cast<unsigned>(limits.frames_burst) : unlimited;
+  options.rtm.public_url = settings.gateway.public_url;
   options.rtm.ask_timeout = settings.entities.ask_timeout;
   options.drain_rate = settings.gateway.drain_rate;
   return options;

@@ -11,6 +11,7 @@
 #include "net/api/token_secret.hpp"
 #include "net/render/team.hpp"
 #include "net/render/user.hpp"
+#include "net/transport/base_url.hpp"
 
 namespace throng {
 
@@ -75,7 +76,7 @@ task<result<opened_session>> open_session(api_call& call) {
   if (call.who->expires != wall_time{}) request.set_token_expires(seconds_of(call.who->expires));
   request.set_user_agent(call.client.user_agent);
   request.set_ticket_ttl_ms(call.options().ticket_ttl.count());
-  auto base_url = "ws" + call.client.base_url.substr(4);  // http → ws, https → wss
+  auto base_url = as_websocket_url(call.client.base_url);
   if (call.services.websocket_place) base_url = call.services.websocket_place(std::move(base_url));
   request.set_base_url(base_url);
 

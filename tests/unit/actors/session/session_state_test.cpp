@@ -286,6 +286,21 @@ TEST_CASE("session: one that has died with its node is brought back by its gatew
   CHECK(after.attach(attaching(ticket_b, 200), next_time, start + 62s, wall_at(62s))->is_resumed());
 }
 
+TEST_CASE("session: where its client came last is where it is told to come back") {
+  session_state session({});
+  auto request = opening();
+  request.set_base_url("ws://n3.example");
+  REQUIRE(session.open(request, ticket_a, start));
+  auto first = attaching(ticket_a, 100);
+  CHECK(session.attach(first, next_time, start, wall_at(0s))->base_url() == "ws://n3.example");
+  first = attaching(next_time, 200);
+  first.set_base_url("ws://n1.example");
+  CHECK(session.attach(first, next_time, start, wall_at(1s))->base_url() == "ws://n1.example");
+  PartRequest leaves;
+  leaves.set_connection(200);
+  CHECK(session.part(leaves, ticket_b, start)->base_url() == "ws://n1.example");
+}
+
 TEST_CASE("session: of two sockets that are announced the later one counts, in whatever order they come") {
   session_state before({});
   const auto first = attach_first(before);
