@@ -74,6 +74,7 @@ result<Nothing> presence::session_online(const SessionOnlineNotice& notice, cons
   what.is_away = notice.is_away();
   what.is_connected = notice.is_connected();
   what.node_incarnation = notice.node_incarnation();
+  what.number = notice.number();
   what.idle = std::chrono::milliseconds(std::clamp<std::int64_t>(notice.idle_ms(), 0, idle_ms_max));
   const bool has_room = users_.online(what, self().now(), self().wall());
   if (const auto chosen = users_.chosen_away(what.user); chosen && *chosen != what.is_away)

@@ -35,8 +35,10 @@ bool presence_set::online(const report& what, steady_time now, wall_time wall) {
       at = devices.insert(devices.end(), device{});
       ++session_count_;
     }
-    *at = device{what.session, what.node, what.node_incarnation, false, now};
+    *at = device{what.session, what.node, what.node_incarnation, false, now, 0};
   }
+  if (what.number != 0 && what.number < at->number) return true;
+  at->number = std::max(at->number, what.number);
   if (what.is_connected)
     at->counts_until = now + limits_.silent_after;
   else if (at->is_connected)
@@ -166,8 +168,10 @@ PresenceHandover presence_set::handover(steady_time now) const {
       device.set_node_incarnation(each.node_incarnation);
       device.set_is_connected(each.is_connected);
       device.set_counts_for_ms(milliseconds_of(each.counts_until - now));
+      device.set_number(each.number);
     }
     person.set_is_away(who.is_away);
+    person.set_has_chosen(who.has_chosen);
     if (who.shown) person.set_shown(*who.shown);
     person.set_last_active_ago_ms(milliseconds_of(now - who.last_active));
     person.set_last_activity(who.last_activity);
@@ -185,6 +189,7 @@ void presence_set::take_over(const PresenceHandover& handed, steady_time now) {
     const user_id user{person.user()};
     auto& who = users_[user];
     who.is_away = person.is_away();
+    who.has_chosen = person.has_chosen();
     if (person.has_shown()) who.shown = person.shown();
     who.last_active = now - milliseconds_from(person.last_active_ago_ms());
     who.last_activity = person.last_activity();
@@ -196,7 +201,8 @@ void presence_set::take_over(const PresenceHandover& handed, steady_time now) {
                              device.node(),
                              device.node_incarnation(),
                              device.is_connected(),
-                             now + milliseconds_from(device.counts_for_ms())});
+                             now + milliseconds_from(device.counts_for_ms()),
+                             device.number()});
       ++session_count_;
     }
     reconsider(user, who, now);

@@ -51,6 +51,7 @@ class presence_set {
     bool is_away = false;    // by hand; counts only for a person who is new here
     bool is_connected = false;
     std::optional<duration> idle;  // since she did something on that device, if that is known
+    std::uint64_t number = 0;      // of the session's reports: one that comes late changes nothing; 0: it has none
   };
   /// False if there are too many users.
   bool online(const report& what, steady_time now, wall_time wall);
@@ -103,6 +104,7 @@ class presence_set {
     std::uint64_t node_incarnation = 0;
     bool is_connected = false;
     steady_time counts_until{};  // unless something is heard of it
+    std::uint64_t number = 0;    // of the last report
   };
   struct person {
     std::vector<device> devices;

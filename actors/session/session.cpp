@@ -61,6 +61,7 @@ message_ptr session::handover() const {
   all.set_is_reviving(is_reviving_);
   all.set_active_ago_ms(milliseconds_of(now - active_at_));
   all.set_farewell_tries(farewell_tries_);
+  all.set_report_number(report_number_);
   return share(std::move(all));
 }
 
@@ -77,6 +78,7 @@ void session::take_over(const google::protobuf::Message& handed) {
   is_reviving_ = all->is_reviving();
   active_at_ = now - milliseconds_from(all->active_ago_ms());
   farewell_tries_ = all->farewell_tries();
+  report_number_ = all->report_number();
   schedule();
 }
 
@@ -297,12 +299,27 @@ void session::report(bool is_active) {
   notice.set_node_incarnation(state_.node_incarnation());
   if (is_active) active_at_ = self().now();
   notice.set_idle_ms(std::chrono::duration_cast<std::chrono::milliseconds>(self().now() - active_at_).count());
-  self().tell(key_of(presence_bucket_of(owner())), share(std::move(notice)));
+  // They may overtake each other where slots move. A session that was brought back has lost count, but not the time.
+  const auto now_us = std::max<std::int64_t>(0, self().wall().time_since_epoch().count());
+  report_number_ = std::max(report_number_ + 1, static_cast<std::uint64_t>(now_us));
+  notice.set_number(report_number_);
+  report_again_.reset();
+  spawn(tell_presence(std::move(notice)));
   was_active_ = false;
   if (is_active) activity_reported_ = self().now();
   std::uint8_t chance[1];
   options_.random_bytes(chance);
   next_report_ = self().now() + jittered(options_.heartbeat, chance[0]);
+}
+
+task<> session::tell_presence(SessionOnlineNotice notice) {
+  const auto number = notice.number();
+  const bool was_active = notice.is_active();
+  auto told = co_await self().ask(key_of(presence_bucket_of(owner())), std::move(notice), options_.ask_timeout);
+  if (told || number != report_number_ || !state_.is_alive()) co_return;  // a later one says it all
+  was_active_ |= was_active;
+  report_again_ = self().now() + options_.report_retry;
+  schedule();
 }
 
 // -- time
@@ -316,6 +333,7 @@ void session::schedule() {
   }
   auto next = state_.ends_at().value_or(steady_time::max());
   if (state_.is_connected()) next = std::min({next, next_report_, next_refresh_});
+  if (report_again_) next = std::min(next, *report_again_);
   if (!farewells_.empty()) next = std::min(next, self().now() + options_.farewell_retry);
   for (const auto& each : awaited_) next = std::min(next, each.until);
   auto delay = next - self().now();
@@ -333,7 +351,7 @@ void session::wake() {
   if (!state_.is_alive()) return;
   if (auto ends = state_.ends_at(); ends && *ends <= now) return end_now();
   if (is_token_over()) return end_for(errc::token_expired);
-  if (state_.is_connected() && next_report_ <= now) report(was_active_);
+  if ((state_.is_connected() && next_report_ <= now) || (report_again_ && *report_again_ <= now)) report(was_active_);
   if (state_.is_connected() && next_refresh_ <= now) {
     next_refresh_ = now + options_.user_refresh;
     spawn(refresh());

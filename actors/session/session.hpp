@@ -33,6 +33,7 @@ struct session_options {
   /// whose gateway doesn't answer isn't waited for any longer.
   duration detach_wait = std::chrono::milliseconds(500);
   duration refresh_retry = std::chrono::seconds(1);   // after it was brought back
+  duration report_retry = std::chrono::seconds(2);    // of what the PRESENCE BUCKET hasn't heard
   duration farewell_retry = std::chrono::seconds(2);  // until the USER has heard why a socket is to be closed
   unsigned farewell_tries_max = 30;
   /// Fills bytes that nobody can guess; the system's if empty. Any thread.
@@ -66,8 +67,9 @@ class session final : public entity {
  private:
   session_id id() const { return {self().key().id}; }
   user_id owner() const { return {state_.caller().user()}; }
-  /// To the PRESENCE BUCKET.
+  /// To the PRESENCE BUCKET, until it has heard the latest.
   void report(bool is_active);
+  task<> tell_presence(SessionOnlineNotice notice);
   void end_now();
   /// Ends, and has the gateway close the socket: with `why`, or as somebody wanted it.
   void end_for(std::optional<errc> why);
@@ -91,6 +93,8 @@ class session final : public entity {
   steady_time active_at_{};
   steady_time activity_reported_{};
   steady_time next_report_{};
+  std::optional<steady_time> report_again_;  // the last one wasn't heard
+  std::uint64_t report_number_ = 0;
   steady_time next_refresh_{};
   std::deque<SignedOut> farewells_;  // not heard by the USER yet
   unsigned farewell_tries_ = 0;      // of the first

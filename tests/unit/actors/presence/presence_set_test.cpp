@@ -61,6 +61,28 @@ struct bucket {
 
 }  // namespace
 
+TEST_CASE("presence: a report that was overtaken changes nothing, also after a move") {
+  bucket b;
+  presence_set::report here;
+  here.user = ada;
+  here.session = phone;
+  here.is_active = here.is_connected = true;
+  here.number = 8;
+  auto gone = here;
+  gone.is_connected = gone.is_active = false;
+  gone.number = 7;  // of the socket before
+  CHECK(b.set.online(here, b.now, {}));
+  CHECK(b.set.online(gone, b.now, {}));
+  CHECK(b.told(1min) == "+1");
+  presence_set next({}, steady_time{});
+  next.take_over(b.set.handover(b.now), b.now);
+  CHECK(next.online(gone, b.now, {}));
+  CHECK(next.query(ada, b.now + 1min).is_online);
+  gone.number = 9;
+  CHECK(next.online(gone, b.now, {}));
+  CHECK_FALSE(next.query(ada, b.now + 1min).is_online);
+}
+
 TEST_CASE("presence: one who comes is told once, one who goes is told after the delay") {
   bucket b;
   b.report(ada, phone, true);
