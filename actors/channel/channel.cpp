@@ -86,7 +86,7 @@ void channel::wake() {
     is_directory_stale_ = false;
     spawn(update_directory(user_id{}));
   }
-  if (!untold_.empty() && retell_at_ <= now) spawn(tell_again());
+  if (!untold_.empty() && !is_retelling_ && retell_at_ <= now) spawn(tell_again());
   schedule();
 }
 
@@ -111,10 +111,15 @@ message_ptr channel::snapshot() const {
 
 message_ptr channel::handover() const {
   // What it remembers of older posts is in the store.
-  if (ring_.count() == 0 && !is_directory_stale_) return nullptr;
+  if (ring_.count() == 0 && !is_directory_stale_ && untold_.empty()) return nullptr;
   ChannelHandover all;
   *all.mutable_recent() = ring_.handover(numbered_stream::moved_bytes_max, self().now());
   all.set_is_directory_stale(is_directory_stale_);
+  for (const auto& [user, seq] : untold_) {
+    auto& untold = *all.add_untold();
+    untold.set_user(user.value);
+    untold.set_seq(seq);
+  }
   recent_.each([&](user_id user, std::string_view client_msg_id, message_ts ts, steady_time at) {
     auto& post = *all.add_posts();
     post.set_user(user.value);
@@ -129,6 +134,8 @@ void channel::take_over(const google::protobuf::Message& handed) {
   const auto* all = dynamic_cast<const ChannelHandover*>(&handed);
   if (!all || !state_.exists()) return;
   if (all->is_directory_stale()) update_directory_soon();
+  for (const auto& each : all->untold()) owe_list({each.user()}, each.seq());
+  tell_again_later();
   // Somebody else has written since: what load() found knows better.
   if (!ring_.take_over(all->recent(), self().now())) return;
   recent_ = recent_posts(options_.recent);

@@ -161,7 +161,8 @@ class channel final : public entity {
   std::uint64_t removals_ = 0, removals_committed_ = 0;
   bool is_directory_stale_ = false;
   steady_time directory_at_{};
-  std::map<user_id, seq_t> untold_;  // whose list may not have followed: from where a member reads; 0 isn't known
+  /// Whose list may not have followed: from where a member reads; 0 isn't known. Of members, and of who has left since.
+  std::map<user_id, seq_t> untold_;
   bool is_retelling_ = false;
   duration retell_delay_;
   steady_time retell_at_{};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // People's lists of channels, which their USERs keep, follow the members' rows: each is told after the commit and
 // before the answer. Whose USER wasn't reached, or came or went while it was told, is told again until the list is
-// right; and a channel that comes back tells again those who came or went lately, for the one before may have died
-// between the commit and the list.
+// right; and a channel that comes back tells again those who came or went lately, as its newest posts show, for the one
+// before may have died between the commit and the list.
 #include <algorithm>
 
 #include "actors/channel/channel.hpp"
@@ -114,6 +114,7 @@ void channel::was_told(user_id user, bool as_member, seq_t seq, const result<>& 
   const bool is_right = state_.members().contains(user) == as_member;
   if (outcome && is_right) {
     untold_.erase(user);
+    self().stay_active(!untold_.empty());
   } else if (outcome || !is_final_refusal(outcome.code())) {
     owe_list(user, seq);
     tell_again_later();
@@ -131,8 +132,9 @@ void channel::owe_latest(const std::vector<message_record>& newest_first) {
   const auto since = message_ts{(self().wall() - options_.retell_window).time_since_epoch().count()};
   for (const auto& row : newest_first) {
     if (row.ts < since) break;
+    if (!row.client_msg_id.empty() || row.seq < 2) continue;  // somebody's own post
     auto message = to_message(row);
-    if (!message || row.seq < 2) continue;
+    if (!message) continue;
     const auto& subtype = message->data().subtype();
     if (subtype == "channel_join" || subtype == "channel_leave") owe_list(row.user, row.seq - 2);
   }
@@ -140,15 +142,18 @@ void channel::owe_latest(const std::vector<message_record>& newest_first) {
 }
 
 void channel::tell_again_later() {
+  self().stay_active(!untold_.empty());
   if (untold_.empty() || is_retelling_) return;
-  // Channels that lost sight of the same USER don't come back to it together.
-  retell_at_ = self().now() + retell_delay_ + std::chrono::milliseconds(id().value % 500);
+  // Whatever fails meanwhile doesn't put it off. Channels that lost sight of the same USER don't come back to it
+  // together.
+  if (retell_at_ <= self().now())
+    retell_at_ = self().now() + retell_delay_ + std::chrono::milliseconds(id().value % 500);
   schedule();
 }
 
 /// One after the other: it isn't urgent, and what people do meanwhile is.
 task<> channel::tell_again() {
-  if (std::exchange(is_retelling_, true)) co_return;
+  is_retelling_ = true;
   if (auto committed = co_await settled(); !committed) co_return;  // this incarnation ends
   const auto owed = untold_;
   for (const auto& [user, seq] : owed) {

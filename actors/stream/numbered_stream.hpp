@@ -48,8 +48,6 @@ class numbered_stream {
 
   /// The last position that was published.
   seq_t end() const { return ring_.end(); }
-  /// The last that was given out: what the entity's state knows of.
-  seq_t given_out() const { return given_out_; }
   /// Errors: too_old (more were missed than one answer holds, or they are trimmed, or never were).
   task<result<ReplayReply>> replay(const ReplayRequest& request);
 

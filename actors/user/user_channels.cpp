@@ -31,7 +31,7 @@ result<UserChannelsReply> user::channels(const UserChannelsRequest& request, con
     each.set_is_private(at->second.is_private);
   }
   reply.set_has_more(at != channels_.end());
-  reply.set_seq(stream_.given_out());
+  reply.set_seq(stream_.end());
   return reply;
 }
 

@@ -205,6 +205,14 @@ TEST_CASE("channel: whose USER didn't hear of a joining or leaving is told until
     town.node.advance(std::chrono::seconds(12));
     CHECK(told_bob(town) == notes{"12 unlisted 400 by 12"});
   }
+  SUBCASE("joining, and nobody talks to the channel any more") {
+    town.notes->deaf[bob.value] = 1'000;
+    CHECK(town.refusal(joining(person(bob))) == errc::overloaded);
+    town.node.advance(std::chrono::minutes(30));
+    town.notes->deaf.clear();
+    town.node.advance(std::chrono::minutes(1));
+    CHECK(told_bob(town) == notes{"12 listed 400 at " + end});
+  }
   SUBCASE("joining, and the node crashes before the list has it") {
     town.notes->deaf[bob.value] = 100;
     CHECK(town.refusal(joining(person(bob))) == errc::overloaded);
@@ -231,9 +239,11 @@ TEST_CASE("channel: whose USER didn't hear of a joining or leaving is told until
 
 TEST_CASE("channel: a joining of long ago isn't told again") {
   channel_town town;
-  town.join(bob);
+  town.notes->deaf[bob.value] = 1'000;
+  CHECK(town.refusal(joining(person(bob))) == errc::overloaded);
   town.node.advance(std::chrono::minutes(11));
   town.node.crash_and_restart();
+  town.notes->deaf.clear();
   town.take_notes();
   town.info(ann);
   town.node.advance(std::chrono::seconds(10));
