@@ -50,8 +50,13 @@ void guest_set::end(const loan& what) {
 }
 
 void guest_set::forget_ended() {
+  std::vector<std::shared_ptr<slot_shell>> ended;  // go without the lock: so do their actors, with what was unread
   std::lock_guard lock(mutex_);
-  std::erase_if(ending_, [](const auto& shell) { return shell->has_ended.load(); });
+  std::erase_if(ending_, [&](auto& shell) {
+    if (!shell->has_ended.load()) return false;
+    ended.push_back(std::move(shell));
+    return true;
+  });
 }
 
 std::vector<std::shared_ptr<slot_shell>> guest_set::shells() const {

@@ -244,16 +244,21 @@ void live_region::note_sent(node_index to, node_index origin, std::uint64_t corr
 /// Over the link.
 std::optional<error> live_region::post(node_index to, slot_item& item) {
   parcel what;
+  const auto note = [&](node_index at) {
+    if (auto* change = dynamic_cast<subscription_item*>(&item))
+      note_sent(at, change->origin, change->correlation, now() + subscription_timeout);
+    else if (const auto* letter = dynamic_cast<letter_item*>(&item))
+      note_sent(at, letter->origin, letter->correlation, letter->deadline);
+  };
+  note(to);
   if (auto* change = dynamic_cast<subscription_item*>(&item)) {
-    note_sent(to, change->origin, change->correlation, now() + subscription_timeout);
     what = subscription_parcel{change->stream, change->wanted,     change->correlation,
                                change->origin, item.table_version, item.hops};
   } else {
-    auto& letter = static_cast<letter_item&>(item);
-    note_sent(to, letter.origin, letter.correlation, letter.deadline);
-    what = parcel_of(letter);
+    what = parcel_of(static_cast<letter_item&>(item));
   }
   if (between_->post(to, encode(what))) return std::nullopt;
+  note(services_.self);  // it is here still: who was to get it may die, and that is no matter
   services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
   return error{errc::overloaded, "too much waits for node " + std::to_string(to.value) + ", or it is gone"};
 }

@@ -111,6 +111,8 @@ class live_region final : public region, public entity_door, public loan_door {
   struct unsent_return {
     node_index lender;
     std::uint64_t incarnation = 0;
+    entity_key key;
+    epoch_t epoch = 0;
     std::string parcel;
   };
 
@@ -230,6 +232,7 @@ class live_region final : public region, public entity_door, public loan_door {
   std::unordered_map<slot_id, std::map<entity_key, node_index>> pins_;  // to other nodes
   std::vector<slot_id> opened_;                                         // by the change that is being made
   std::map<std::pair<slot_id, epoch_t>, steady_time> superseded_;       // of guests: since when
+  std::mutex returning_mutex_;  // before the next: what a guest leaves goes back at once, and nothing in between
   mutable std::mutex loans_mutex_;
   std::map<slot_id, epoch_t> lost_;  // slots that need another epoch than this
   std::vector<unsent_return> unsent_;

@@ -142,14 +142,14 @@ void live_region::receive(node_index from, loan_parcel& in, std::optional<error>
       return;
     }
     case loan_parcel::step_t::recall:
-      if (guests_.find(guest.key, guest.epoch))
-        end_guest(guest);
-      else
+    case loan_parcel::step_t::check: {
+      std::lock_guard lock(returning_mutex_);
+      if (!guests_.find(guest.key, guest.epoch))
         say_absent(guest);
+      else if (in.step == loan_parcel::step_t::recall)
+        end_guest(guest);
       return;
-    case loan_parcel::step_t::check:
-      if (!guests_.find(guest.key, guest.epoch)) say_absent(guest);
-      return;
+    }
     case loan_parcel::step_t::returned:
     case loan_parcel::step_t::absent:
       if (auto* shell = slots_.find(slot))
@@ -161,7 +161,13 @@ void live_region::receive(node_index from, loan_parcel& in, std::optional<error>
 
 /// It has been given back, and its lender doesn't know; or it was lent to an incarnation of this node before, which may
 /// still live: so its lender can't just take it.
+/// REQUIRES: the lock of returns.
 void live_region::say_absent(const guest_set::loan& guest) {
+  {
+    std::lock_guard lock(loans_mutex_);
+    for (const auto& each : unsent_)  // what it has left is still to come
+      if (each.lender == guest.lender && each.key == guest.key && each.epoch == guest.epoch) return;
+  }
   loan_parcel absent{loan_parcel::step_t::absent, guest.epoch, {}};
   absent.entity.key = guest.key;
   (void)between_->post(guest.lender, encode(absent));  // the next check says so again
@@ -180,12 +186,14 @@ void live_region::receive_lent(node_index from, std::shared_ptr<const envelope> 
   const auto refuse = [&](error why) {
     if (message->reply) message->reply->answer(std::move(why));
   };
+  std::unique_lock lock(returning_mutex_);
   const auto shell = guests_.find(message->to, epoch);
   if (!shell) {  // nobody has begun with it: it goes wherever its lender finds that it should
     const guest_set::loan absent{message->to, epoch, from};
     if (!send_back(absent, *message)) refuse(too_much_for(from));
     return say_absent(absent);
   }
+  lock.unlock();
   if (shell->mailbox.load(std::memory_order_relaxed) >= services_.options.slot_mailbox_max) {
     services_.counters.refused.fetch_add(1, std::memory_order_relaxed);
     return refuse(
@@ -219,16 +227,17 @@ void live_region::end_guest(const guest_set::loan& guest) {
 
 /// Called by the SLOT of guests, when nothing of it is left there.
 void live_region::give_back(const guest_set::loan& guest, entity_remains left) {
+  std::lock_guard lock(returning_mutex_);
   guests_.end(guest);  // first: it may be lent again as soon as it is back
   for (const auto& each : left.unread)
     if (!send_back(guest, *each) && each->reply) each->reply->answer(too_much_for(guest.lender));
   left.handover.key = guest.key;
   auto bytes = encode(loan_parcel{loan_parcel::step_t::returned, guest.epoch, std::move(left.handover)});
   if (between_->post(guest.lender, bytes)) return;
-  std::lock_guard lock(loans_mutex_);
+  std::lock_guard lock_loans(loans_mutex_);
   const auto lender = incarnations_.find(guest.lender);  // one that is gone doesn't wait for it
   if (lender != incarnations_.end() && unsent_.size() < guest_set::guests_max)
-    unsent_.push_back({guest.lender, lender->second, std::move(bytes)});
+    unsent_.push_back({guest.lender, lender->second, guest.key, guest.epoch, std::move(bytes)});
 }
 
 void live_region::tend_guests(steady_time now) {

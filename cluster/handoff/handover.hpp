@@ -40,7 +40,8 @@ struct entity_handover {
   bool is_active() const { return !state.empty() || wakes_in || stays_active; }
   bool is_empty() const { return !is_active() && subscribers.empty() && !trouble; }
   std::size_t bytes() const {
-    return 64 + state.size() + subscribers.size() * sizeof(node_index) + (trouble ? trouble->reason.size() : 0);
+    return 64 + state.size() + subscribers.size() * sizeof(node_index) +
+           (trouble ? trouble->reason.size() + trouble->crashed_ago.size() * sizeof(std::chrono::milliseconds) : 0);
   }
 };
 

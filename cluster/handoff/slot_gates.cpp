@@ -377,7 +377,7 @@ void slot_gates::go_on(slot_id slot, gate& at, steps& todo) {
 /// Begins to lead items to the owner, or does it at once where nothing of ours is on the way elsewhere.
 void slot_gates::switch_lane(slot_id slot, gate& at, steps& todo) {
   if (at.lane == at.owner) {
-    if (at.now) at.now->leaves_lane_since.reset();
+    if (at.now && at.now->barrier == 0) at.now->leaves_lane_since.reset();  // else what was held waits for that still
     return;
   }
   if (!at.owner.value) return;

@@ -427,6 +427,32 @@ TEST_CASE("a barrier that comes back to who sent it has passed, whoever has the 
   CHECK(std::get<slot_gates::send>(*goes).to == node_index{3});
 }
 
+TEST_CASE(
+    "a slot that goes back before the barrier has passed: nothing waits for that, and the next move has its own") {
+  slot_gates gates({1}, {.barrier_wait = 100ms, .lane_wait = 1s});
+  slot_gates::steps todo;
+  const std::vector<node_index> alive{{1}, {2}, {3}};
+  steady_time now{1s};
+  auto table = slot_table{}.after(std::vector<slot_move>{{{0}, {}, {2}}});
+  gates.apply(table, alive, todo, now);
+  table = table.after(std::vector<slot_move>{{{0}, {2}, {3}}});
+  gates.apply(table, alive, todo, now);
+  CHECK_FALSE(gates.lane_of({0}));
+  todo.clear();
+  table = table.after(std::vector<slot_move>{{{0}, {3}, {2}}});
+  gates.apply(table, alive, todo, now);
+  CHECK(gates.lane_of({0}) == node_index{2});
+  gates.tick(now += 200ms, todo);
+  table = table.after(std::vector<slot_move>{{{0}, {2}, {3}}});
+  gates.apply(table, alive, todo, now);
+  CHECK_FALSE(gates.lane_of({0}));
+  const auto barriers = std::ranges::count_if(
+      todo, [](const auto& each) { return std::holds_alternative<slot_gates::send_barrier>(each); });
+  CHECK(barriers == 1);
+  gates.tick(now += 2s, todo);
+  CHECK(gates.lane_of({0}) == node_index{3});
+}
+
 TEST_CASE("a barrier that may be lost is sent again, and not waited for for ever") {
   slot_gates gates({1}, {.barrier_wait = 100ms, .lane_wait = 1s});
   slot_gates::steps todo;
