@@ -3,21 +3,24 @@
 
 namespace throng {
 
-drain_order way_out(const cluster_agent::view& now) {
+drain_order way_out(const cluster_agent::view& now, bool stops) {
   drain_order where;
   where.own_url = now.self.client_url;
+  std::vector<std::string> drained;
   for (const auto& each : now.facts.members) {
-    const bool stays = !each.is_draining && !now.facts.wishes.draining.contains(each.who.name);
-    if (each.who.node != now.self.node && stays && !is_unreachable(now.facts, each.who.node))
-      where.others.push_back(each.who.client_url);
+    if (each.who.node == now.self.node || each.is_draining || is_unreachable(now.facts, each.who.node)) continue;
+    auto& list = now.facts.wishes.draining.contains(each.who.name) ? drained : where.others;
+    list.push_back(each.who.client_url);
   }
+  if (stops && where.others.empty()) where.others = std::move(drained);
   return where;
 }
 
 client_drain::decision client_drain::look(const cluster_agent::view& now, steady_time at) {
   decision made;
-  auto where = way_out(now);
-  made.is_wanted = now.facts.wishes.draining.contains(now.self.name) && !where.others.empty();
+  drain_order where;
+  if (now.facts.wishes.draining.contains(now.self.name)) where = way_out(now);
+  made.is_wanted = !where.others.empty();
   if (!made.is_wanted) {
     since_.reset();
     made.ends = told_.has_value();

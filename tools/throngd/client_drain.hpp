@@ -12,8 +12,9 @@
 
 namespace throng {
 
-/// Where the clients of this node can go.
-drain_order way_out(const cluster_agent::view& now);
+/// Where the clients of this node can go. `stops`: it has no choice, and sends them to nodes that are drained by hand
+/// rather than nowhere.
+drain_order way_out(const cluster_agent::view& now, bool stops = false);
 
 class client_drain {
  public:

@@ -14,6 +14,10 @@ const node_record* member_called(const cluster_agent::view& now, std::string_vie
   return found == now.facts.members.end() ? nullptr : &*found;
 }
 
+bool takes_nothing(const cluster_agent::view& now, const node_record& member) {
+  return member.is_draining || now.facts.wishes.draining.contains(member.who.name);
+}
+
 std::string owner_of(const cluster_agent::view& now, entity_key key) {
   if (now.facts.table)
     for (const auto& each : now.facts.members)
@@ -36,7 +40,7 @@ result<std::string> pin_entity(topology_store& topology, const cluster_agent::vi
   auto text = to_text(key) + " is pinned to " + member->who.name;
   if (owner_of(now, key) == member->who.name) return text + ", which owns its slot now";
   text += ", and is lent there by its slot's owner";
-  if (member->is_draining) text += " as soon as " + member->who.name + " takes something again";
+  if (takes_nothing(now, *member)) text += " as soon as " + member->who.name + " takes something again";
   return text;
 }
 
@@ -47,7 +51,10 @@ result<std::string> unpin_entity(topology_store& topology, const cluster_agent::
 
 result<std::string> migrate_entity(topology_store& topology, const cluster_agent::view& now, entity_key key,
                                    std::string_view node) {
-  if (!member_called(now, node) || owner_of(now, key) != node) return pin_entity(topology, now, key, node);
+  const auto* member = member_called(now, node);
+  if (member && owner_of(now, key) != node && takes_nothing(now, *member))
+    return error{errc::conflict, member->who.name + " takes nothing: it drains"};
+  if (!member || owner_of(now, key) != node) return pin_entity(topology, now, key, node);
   auto unpinned = unpin_entity(topology, now, key);
   if (!unpinned && unpinned.code() == errc::not_found)
     return error{errc::conflict, to_text(key) + " is there: " + home_text(now, key)};

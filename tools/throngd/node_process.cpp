@@ -332,7 +332,7 @@ class live_process final : public node_process {
     const auto now = cluster_ ? cluster_->membership() : nullptr;
     // What is left is for the last ones' goodbyes.
     const auto rest = std::chrono::duration_cast<milliseconds>(until - system_time().now());
-    gateway_->drain(now ? way_out(*now) : drain_order(), rest * 3 / 4);
+    gateway_->drain(now ? way_out(*now, true) : drain_order(), rest * 3 / 4);
     while (gateway_->figures().connections > 0 && system_time().now() < until)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }

@@ -73,6 +73,15 @@ TEST_CASE("client drain: clients go when the slots are gone, or after a while; u
   CHECK_FALSE(drain.look(now, begin + 13s).ends);
 }
 
+TEST_CASE("client drain: who stops sends clients to drained nodes if there are no others") {
+  auto now = three_nodes();
+  now.facts.wishes.draining = {"n2"};
+  CHECK(way_out(now, true).others == std::vector<std::string>{"http://n3"});
+  now.facts.members[2].is_draining = true;
+  CHECK(way_out(now, true).others == std::vector<std::string>{"http://n2"});
+  CHECK(way_out(now).others.empty());
+}
+
 TEST_CASE("client drain: who has nowhere to send clients keeps them") {
   auto now = three_nodes();
   take_slots(now);
