@@ -38,6 +38,7 @@ cluster_stage::cluster_stage(const stage_plan& plan)
       record_({}),
       newest_(plan.channels),
       asked_(plan.channels),
+      comes_home_(plan.channels),
       scene_(loop_, record_,
              {.people = 2 * plan.nodes, .channels = plan.channels, .hot = plan.channels, .members = 2 * plan.nodes}) {}
 
@@ -60,6 +61,7 @@ result<> cluster_stage::play(const std::function<task<result<>>(cluster_stage&)>
     outcome = error{errc::internal_error, failure.what()};
   }
   scene_.is_over = scene_.is_curtain = true;
+  for (const int each : {SIGINT, SIGTERM, SIGHUP}) std::signal(each, SIG_DFL);  // who is in a hurry says it again
   take_down();
   return outcome;
 }
@@ -113,18 +115,22 @@ task<void> cluster_stage::post_on(std::size_t channel) {
   ++posters_;
   const auto& author = scene_.people[channel % scene_.people.size()];
   auto& node = asked_[channel];
-  node = channel % scene_.nodes.size();
+  const auto home = channel % scene_.nodes.size();
+  node = home;
   verify::api_line line(loop_, scene_.nodes[node].client);
-  const auto turn = [&] {
-    node = (node + 1) % scene_.nodes.size();
+  const auto turn_to = [&](std::size_t next) {
+    node = next;
     line.turn_to(scene_.nodes[node].client);
   };
+  const auto turn = [&] { turn_to((node + 1) % scene_.nodes.size()); };
   while (!scene_.is_over) {
     verify::call what{verify::happening::post, author.client, scene_.channels[channel].id, record_.new_op()};
     what.has_client_msg_id = true;
     const auto deadline = event_loop::clock::now() + post_patience;
     while (event_loop::clock::now() < deadline) {
       if (node == shunned_) turn();
+      if (node != home && shunned_ != home && comes_home_[channel]) turn_to(home);
+      comes_home_[channel] = false;
       what.node = scene_.nodes[node].name;
       record_.invoked(what);
       verify::form_fields fields{
@@ -151,6 +157,7 @@ task<void> cluster_stage::post_on(std::size_t channel) {
 
 task<void> cluster_stage::shun(std::optional<std::size_t> node) {
   shunned_ = node;
+  if (!node) comes_home_.assign(comes_home_.size(), true);
   while (node && std::ranges::find(asked_, *node) != asked_.end()) co_await loop_.sleep_for(5ms);
 }
 
@@ -192,11 +199,13 @@ task<result<std::string>> cluster_stage::shell(std::size_t node, std::string lin
 
 task<std::vector<std::string>> cluster_stage::owners(std::size_t node) {
   std::vector<std::string> all;
-  for (const auto& each : scene_.channels) {
-    const auto said = co_await shell(node, "find " + to_text(each.id));
-    all.push_back(said ? verify::home_in(*said) : std::string());
-  }
+  for (std::size_t i = 0; i < scene_.channels.size(); ++i) all.push_back(co_await owner_of(node, i));
   co_return all;
+}
+
+task<std::string> cluster_stage::owner_of(std::size_t node, std::size_t channel) {
+  const auto said = co_await shell(node, "find " + to_text(scene_.channels[channel].id));
+  co_return said ? verify::home_in(*said) : std::string();
 }
 
 void cluster_stage::take_down() {

@@ -42,6 +42,7 @@ class cluster_stage {
   int process_of(std::size_t node) const;
   /// Where each channel is now, by their order in the scene; "" where nobody knows. Asked at that node.
   task<std::vector<std::string>> owners(std::size_t node);
+  task<std::string> owner_of(std::size_t node, std::size_t channel);
   /// One line of a node's shell. Errors: what it was refused with.
   task<result<std::string>> shell(std::size_t node, std::string line);
   /// From now on nobody posts by way of that node; when the last of them has gone elsewhere.
@@ -66,6 +67,7 @@ class cluster_stage {
   std::vector<std::unique_ptr<verify::device>> listeners_;
   std::vector<message_ts> newest_;  // acknowledged, by channel
   std::vector<std::size_t> asked_;  // the node that each channel's poster asks
+  std::vector<bool> comes_home_;    // to the node that it began with, once that is shunned no more
   std::optional<std::size_t> shunned_;
   std::size_t posters_ = 0;
   event_loop loop_;  // its end ends what still waits, and that uses what is above

@@ -55,7 +55,8 @@ class failover_play {
       auto hit = co_await begin(stage, name, process, mark);
       if (!hit) co_return hit.failure();
       marks_.push_back(mark);
-      const bool is_alive = co_await stage.wait_for_signs_of_life(life_patience, victim);
+      const bool is_alive = co_await stage.wait_for_signs_of_life(
+          life_patience, kind_ == fault_t::kill ? std::nullopt : std::optional(victim));
       auto healed = co_await end(stage, name, process);
       if (!healed) co_return healed.failure();
       stage.scene().record.fault_ended(mark.fault);
@@ -143,7 +144,9 @@ result<bench_report> run_failover_bench(const command_line& line) {
   report.ratio_says = "p99 of the time to the next acknowledgement; lower is better";
   report.yardstick_says =
       "the other nodes' channels at the same moments; of them too only posts made after the fault count";
-  report.notes.push_back("Of the listeners those on the other nodes count, of posters too unless it is a kill. The fault was: " + std::string(kind) + ".");
+  report.notes.push_back(
+      "Of the listeners those on the other nodes count, of posters too unless it is a kill. The fault was: " +
+      std::string(kind) + ".");
   return report;
 }
 

@@ -61,13 +61,21 @@ class migrate_play {
       for (std::size_t tries = 0; moved_as[other] == what && tries < count; ++tries) other = (other + 1) % count;
       const move_mark mark{scene.record.fault_begun("migrate", what), id, scene.channels[other].id};
       // The node that is asked may not have heard yet that the move before is over.
-      auto moved = co_await stage.shell(i % scene.nodes.size(), "migrate " + what + " " + scene.nodes[node].name);
+      const auto order = "migrate " + what + " " + scene.nodes[node].name;
+      auto moved = co_await stage.shell(i % scene.nodes.size(), order);
       for (int tries = 0; !moved && moved.failure().detail.find("still under way") != std::string::npos && tries < 500;
            ++tries) {
         co_await scene.loop.sleep_for(2ms);
-        moved = co_await stage.shell(i % scene.nodes.size(), "migrate " + what + " " + scene.nodes[node].name);
+        moved = co_await stage.shell(i % scene.nodes.size(), order);
       }
       if (!moved) co_return moved.failure();
+      // The answer to an entity's order says only where it is pinned.
+      const auto deadline = event_loop::clock::now() + rest_patience;
+      while (!moves_slots_ && co_await stage.owner_of(0, i % count) != scene.nodes[node].name) {
+        if (event_loop::clock::now() > deadline)
+          co_return error{errc::deadline_exceeded, what + " didn't get to " + scene.nodes[node].name};
+        co_await scene.loop.sleep_for(2ms);
+      }
       scene.record.fault_ended(mark.when);
       marks_.push_back(mark);
       if ((i + 1) % 1'000 == 0) std::cerr << "  " << i + 1 << " of " << moves_ << " moves" << std::endl;

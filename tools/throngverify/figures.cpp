@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -106,29 +107,37 @@ std::int64_t percentile(const std::vector<std::int64_t>& sorted, double share) {
   return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(share * static_cast<double>(sorted.size())))];
 }
 
-/// The posts whose node was hit by a fault before they ended.
-std::unordered_set<op_id> posts_at_hit_nodes(const history& of, const std::vector<fault_time>& faults) {
+/// Which events of posts belong to tries whose node was hit by a fault before they ended.
+std::unordered_set<std::size_t> tries_at_hit_nodes(const history& of) {
   struct asked {
     name_index node;
-    std::int64_t at_ns = 0;
+    std::size_t at = 0;
+    bool is_hit = false;
   };
   std::map<socket_index, name_index> nodes_of_sockets;
   std::unordered_map<op_id, asked> under_way;
-  std::unordered_set<op_id> hit;
+  std::map<std::uint32_t, fault_time> on;  // now, or a moment ago
+  std::unordered_set<std::size_t> hit;
   for (std::size_t at = 0; at < of.events.size(); ++at) {
     const auto& e = of.events[at];
     if (e.what == happening::socket_opened) nodes_of_sockets[e.socket] = e.detail;
+    if (e.what == happening::fault_begun) {
+      const auto& fault = on[e.other] = {std::string(of.name(e.stream)), std::string(of.name(e.detail)), e.at_ns,
+                                         std::numeric_limits<std::int64_t>::max()};
+      for (auto& [op, each] : under_way) each.is_hit |= fault.hits(of.name(each.node));
+    }
+    if (const auto ended = on.find(e.other); e.what == happening::fault_ended && ended != on.end())
+      ended->second.to_ns = e.at_ns + std::chrono::nanoseconds(fault_aftermath).count();
     if (e.what != happening::post) continue;
     if (e.phase == phase::invoked) {
-      under_way.try_emplace(e.op, asked{e.socket ? nodes_of_sockets[e.socket] : e.stream, e.at_ns});
-      continue;
+      asked next{e.socket ? nodes_of_sockets[e.socket] : e.stream, at};
+      std::erase_if(on, [&](const auto& each) { return each.second.to_ns < e.at_ns; });
+      for (const auto& [index, fault] : on) next.is_hit |= fault.hits(of.name(next.node));
+      under_way[e.op] = next;
+    } else if (const auto found = under_way.find(e.op); found != under_way.end()) {
+      if (found->second.is_hit) hit.insert({found->second.at, at});
+      under_way.erase(found);
     }
-    const auto found = under_way.find(e.op);
-    if (found == under_way.end()) continue;
-    const auto [node, begun_ns] = found->second;
-    for (const auto& each : faults)
-      if (each.from_ns <= e.at_ns && each.to_ns >= begun_ns && each.hits(of.name(node))) hit.insert(e.op);
-    under_way.erase(found);
   }
   return hit;
 }
@@ -142,7 +151,7 @@ run_figures measure(const history& of) {
   run_figures all;
   all.clients = of.clients.size() - 1;
   auto faults = faults_of(of, all.by_fault);
-  const auto not_metered = posts_at_hit_nodes(of, faults);
+  const auto not_metered = tries_at_hit_nodes(of);
   std::unordered_map<op_id, std::int64_t> invoked;
   std::map<std::string, std::vector<std::int64_t>> times;
   std::map<channel_id, stall_meter> stalls;
@@ -158,7 +167,7 @@ run_figures measure(const history& of) {
     if (e.phase == phase::none) continue;
     const std::string kind(to_string(e.what));
     auto& figures = all.calls[kind];
-    auto* meter = e.what == happening::post && !not_metered.contains(e.op)
+    auto* meter = e.what == happening::post && !not_metered.contains(at)
                       ? &stalls.try_emplace(e.channel, e.channel, faults, all.by_fault).first->second
                       : nullptr;
     if (e.phase == phase::invoked) {

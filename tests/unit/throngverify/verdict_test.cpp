@@ -143,6 +143,24 @@ TEST_CASE("figures: who waits for a node that was hit itself doesn't count") {
   CHECK(measure(run.log.take()).by_fault.at("cut").longest_ns == 0);
 }
 
+TEST_CASE("figures: a post that is tried again at a healthy node counts from there") {
+  handmade run;
+  auto post = run.make_call(happening::post, run.ann);
+  post.node = "n1";
+  const auto fault = run.log.fault_begun("kill", "n1");
+  run.log.invoked(post);
+  run.wait(std::chrono::milliseconds(700));
+  run.log.unknown(post, "cut");
+  post.node = "n2";
+  run.log.invoked(post);
+  run.wait(std::chrono::milliseconds(300));
+  run.log.acknowledged(post, run.next_ts());
+  run.log.fault_ended(fault);
+  const auto longest = measure(run.log.take()).by_fault.at("kill").longest_ns;
+  CHECK(longest >= 300'000'000);
+  CHECK(longest < 400'000'000);
+}
+
 TEST_CASE("history file: what is written is read again as it was") {
   const auto run = busy_run();
   std::stringstream file;
