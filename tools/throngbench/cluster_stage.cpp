@@ -26,6 +26,7 @@ constexpr auto post_patience = 60s;    // then that post is given up, and its ou
 constexpr auto settle_patience = 30s;  // for the last posts to reach all listeners
 constexpr auto read_patience = 120s;
 constexpr auto retry_pause = 5ms;
+constexpr auto look_again = 2ms;
 
 std::atomic<bool> is_interrupted{false};
 
@@ -199,13 +200,22 @@ task<result<std::string>> cluster_stage::shell(std::size_t node, std::string lin
 
 task<std::vector<std::string>> cluster_stage::owners(std::size_t node) {
   std::vector<std::string> all;
-  for (std::size_t i = 0; i < scene_.channels.size(); ++i) all.push_back(co_await owner_of(node, i));
+  for (const auto& each : scene_.channels) {
+    const auto said = co_await shell(node, "find " + to_text(each.id));
+    all.push_back(said ? verify::home_in(*said) : std::string());
+  }
   co_return all;
 }
 
-task<std::string> cluster_stage::owner_of(std::size_t node, std::size_t channel) {
-  const auto said = co_await shell(node, "find " + to_text(scene_.channels[channel].id));
-  co_return said ? verify::home_in(*said) : std::string();
+task<bool> cluster_stage::wait_until_at(std::size_t node, std::size_t channel, std::string home,
+                                        std::chrono::milliseconds patience) {
+  const auto deadline = event_loop::clock::now() + patience;
+  while (event_loop::clock::now() < deadline) {
+    const auto said = co_await shell(node, "find " + to_text(scene_.channels[channel].id));
+    if (said && verify::runs_at(*said, home)) co_return true;
+    co_await loop_.sleep_for(look_again);
+  }
+  co_return false;
 }
 
 void cluster_stage::take_down() {

@@ -42,7 +42,8 @@ class cluster_stage {
   int process_of(std::size_t node) const;
   /// Where each channel is now, by their order in the scene; "" where nobody knows. Asked at that node.
   task<std::vector<std::string>> owners(std::size_t node);
-  task<std::string> owner_of(std::size_t node, std::size_t channel);
+  /// Until a channel runs at `home`, asked at `node`. False if that isn't so in time.
+  task<bool> wait_until_at(std::size_t node, std::size_t channel, std::string home, std::chrono::milliseconds patience);
   /// One line of a node's shell. Errors: what it was refused with.
   task<result<std::string>> shell(std::size_t node, std::string line);
   /// From now on nobody posts by way of that node; when the last of them has gone elsewhere.

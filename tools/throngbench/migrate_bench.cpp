@@ -25,6 +25,7 @@ constexpr std::array options{
     option_spec{"--what", "KIND", "slot (with all that lives in it) or entity (alone)", "slot"},
     option_spec{"--nodes", "N", "of the cluster", "2"},
     option_spec{"--channels", "N", "that are posted to without a break, and moved in turn", "16"},
+    option_spec{"--pause", "MS", "of each poster between an answer and its next post", "0"},
     option_spec{"--mysql", "SHARDSxSERVERS", "as tools/cluster has it", "1x1"},
 };
 
@@ -69,13 +70,9 @@ class migrate_play {
         moved = co_await stage.shell(i % scene.nodes.size(), order);
       }
       if (!moved) co_return moved.failure();
-      // The answer to an entity's order says only where it is pinned.
-      const auto deadline = event_loop::clock::now() + rest_patience;
-      while (!moves_slots_ && co_await stage.owner_of(0, i % count) != scene.nodes[node].name) {
-        if (event_loop::clock::now() > deadline)
-          co_return error{errc::deadline_exceeded, what + " didn't get to " + scene.nodes[node].name};
-        co_await scene.loop.sleep_for(2ms);
-      }
+      // The answer to the order comes when the table, or the pin, is written.
+      if (!co_await stage.wait_until_at(0, i % count, scene.nodes[node].name, rest_patience))
+        co_return error{errc::deadline_exceeded, what + " didn't get to " + scene.nodes[node].name};
       scene.record.fault_ended(mark.when);
       marks_.push_back(mark);
       if ((i + 1) % 1'000 == 0) std::cerr << "  " << i + 1 << " of " << moves_ << " moves" << std::endl;
@@ -113,10 +110,10 @@ result<bench_report> run_migrate_bench(const command_line& line) {
   if (what != "slot" && what != "entity") return error{errc::invalid_arguments, "--what is slot or entity"};
   number_reader number(line, report.params);
   stage_plan plan;
-  plan.pause = {};
   const auto moves = number("--moves", 1, 1'000'000);
   plan.nodes = number("--nodes", 2, 9);
   plan.channels = number("--channels", 2, 100);
+  plan.pause = std::chrono::milliseconds(number("--pause", 0, 10'000));
   plan.mysql = line.text("--mysql");
   if (!number.outcome()) return number.outcome().failure();
 

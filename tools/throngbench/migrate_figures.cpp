@@ -35,7 +35,7 @@ move_samples move_samples_of(const verify::history& seen, const std::vector<move
     if (event.what == happening::post && event.phase == verify::phase::acknowledged)
       acks[event.channel].push_back(event.at_ns);
     if (event.what == happening::fault_begun) windows[event.other].begin = event.at_ns;
-    if (event.what == happening::fault_ended) windows[event.other].end = event.at_ns + move_settles_ns;
+    if (event.what == happening::fault_ended) windows[event.other].end = event.at_ns;
   }
   move_samples all;
   for (const auto& each : marks) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What moves of channels looked like to who posts there, out of a run's history: for each move the longest time between
-// two acknowledgements of the channel, from the order to move until it has surely happened. Pure.
+// two acknowledgements of the channel, from the order to move until it runs elsewhere. Pure.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,7 @@
 namespace throng {
 
 struct move_mark {
-  verify::fault_index when;  // the move, as the record has it: from the order to its answer
+  verify::fault_index when;  // the move, as the record has it: from the order until it is there
   channel_id channel;
   channel_id bystander;  // another one, that was not moved then
 };
@@ -18,10 +18,6 @@ struct move_mark {
 struct move_samples {
   std::vector<double> pause_ms, bystander_ms;
 };
-
-/// The answer to the order comes when the table is changed; the slot follows within milliseconds. So much later is
-/// looked at too.
-inline constexpr std::int64_t move_settles_ns = 150'000'000;
 
 move_samples move_samples_of(const verify::history& seen, const std::vector<move_mark>& marks);
 

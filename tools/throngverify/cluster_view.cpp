@@ -35,6 +35,14 @@ std::string home_in(const std::string& answer) {
   return home;
 }
 
+bool runs_at(const std::string& answer, const std::string& node) {
+  bool runs = false;
+  for_each_row(answer, [&](const shell_row& row) {
+    runs |= row.text("NODE") == node && row.text("STATE").starts_with("active");
+  });
+  return runs;
+}
+
 std::string trouble_in(const cluster_view& view, std::size_t count) {
   if (view.members.size() != count)
     return std::to_string(view.members.size()) + " members instead of " + std::to_string(count);

@@ -24,6 +24,8 @@ std::optional<cluster_view> parse_cluster_view(const std::string& answer);
 /// The node that has an entity, as the shell's `find` of it answered, and not the one that has only lent it; empty if
 /// that says none. Pure.
 std::string home_in(const std::string& answer);
+/// Whether that `find` saw it run at this node, as its home or lent to it. Pure.
+bool runs_at(const std::string& answer, const std::string& node);
 /// Why these aren't `count` members at rest who all reach each other and share the slots; empty if they are. Pure.
 std::string trouble_in(const cluster_view& view, std::size_t count);
 

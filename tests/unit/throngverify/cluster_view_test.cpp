@@ -45,6 +45,12 @@ TEST_CASE("cluster view: an entity is where it runs, not where it was lent from"
   CHECK(found(R"(["channel:C1","not active",7,"n3"])") == "n3");
   CHECK(found(lent).empty());
   CHECK(home_in("").empty());
+  const auto table = [](const std::string& rows) {
+    return R"j({"ok":true,"columns":["ENTITY","STATE","SLOT","NODE"],"rows":[)j" + rows + R"j(],"note":""})j";
+  };
+  CHECK(runs_at(table(lent + "," + guest), "n1"));
+  CHECK_FALSE(runs_at(table(lent + "," + guest), "n2"));
+  CHECK_FALSE(runs_at(table(R"(["channel:C1","not active",7,"n3"])"), "n3"));
 }
 
 TEST_CASE("mover: whose a slot is, if one node says so") {
