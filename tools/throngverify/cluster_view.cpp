@@ -17,7 +17,7 @@ std::optional<cluster_view> parse_cluster_view(const std::string& answer) {
   cluster_view view;
   const bool is_table = for_each_row(answer, [&](const shell_row& row) {
     view.members.push_back({row.text("NODE"), row.text("STATE"), row.text("LINK"), row.number("SLOTS").value_or(0),
-                            row.number("MOVING").value_or(0)});
+                            row.number("MOVING").value_or(0), row.number("ENTITIES").value_or(0)});
   });
   if (!is_table) return std::nullopt;
   const auto document = parse_json(answer);

@@ -13,7 +13,7 @@ namespace throng::verify {
 struct cluster_view {
   struct member {
     std::string name, state, link;
-    std::int64_t slots = 0, moving = 0;
+    std::int64_t slots = 0, moving = 0, entities = 0;
   };
   std::vector<member> members;
   std::string coordinator;  // empty: nobody
