@@ -204,7 +204,7 @@ class live_region final : public region, public entity_door, public loan_door {
   /// another mustn't write under the other's epoch.
   std::array<std::atomic<epoch_t>, slot_count> epochs_{};
   std::array<std::atomic<steady_time>, slot_count> taken_over_{};  // by this node
-  /// That each node had last; of numbers past these 0, which is any.
+  /// The incarnation that each node had last, by its number. 0, also of numbers past these: whichever it is.
   std::array<std::atomic<std::uint64_t>, 1'024> sitting_{};
   std::atomic<std::uint64_t> table_version_{0};  // of the gates, for who doesn't have their lock
 

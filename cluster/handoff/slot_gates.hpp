@@ -9,11 +9,15 @@
 //   "passed" comes back ─► lane Q, and what was held follows
 //
 // If the lane was this node itself, its SLOT is drained instead; if it was a dead one, there is nothing to wait for.
-// One that lives and can't be reached is waited for: the link comes back, or one of the two nodes is declared dead. A
-// slot that becomes this node's opens when the node before has released it (or is dead) and the fence is raised. So
-// items from one sender to one slot stay in order, wherever the slot goes; the only thing that loses items is the death
-// of the node they were on, or a link whose ends took each other for gone. What is asked again then (pending_asks.hpp)
-// is a new item, behind all that its sender has sent since.
+// One that lives and can't be reached is waited for, for a while: the barrier is sent again after `barrier_wait`, and
+// after `lane_wait` the lane is switched without it, and what is still on the old one may be overtaken. A slot that
+// becomes this node's opens when the node before has released it (or is dead, or silent for `release_wait`) and the
+// fence is raised. So items from one sender to one slot stay in order, wherever the slot goes, unless a barrier was
+// given up; the only thing that loses items is the death of the node they were on, or a link whose ends took each other
+// for gone. What is asked again then (pending_asks.hpp) is a new item, behind all that its sender has sent since.
+//
+// Bounds: `held_items_max` of a slot and `held_bytes_max` of all slots are held; what comes then is refused with
+// errc::overloaded. Only what a drained SLOT gives back has room always: a mailbox had it before.
 //
 // What the entities of a drained SLOT hand over (handover.hpp) goes the way of its release: to the next owner ahead of
 // "released", and to this node's SLOT ahead of its first item. If the slot moves on before it opened here, so does

@@ -13,7 +13,8 @@ namespace throng {
 struct delivery_note {
   enum class step_t : std::uint8_t {
     encoded,   // it has come from its stream; `count` is how many io loops get it
-    written,   // into the outboxes of one loop; `count` is how many readers the stream has there
+    written,   // into the outboxes of one loop; `count` is how many live readers the stream has there (who still
+               // catches up gets it later)
     answered,  // who posted it knows that it is stored
   };
   entity_key stream;

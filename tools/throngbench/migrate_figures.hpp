@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What moves of channels looked like to who posts there, out of a run's history: for each move the longest time between
-// two acknowledgements of the channel, from the order to move until it runs elsewhere. Pure.
+// two acknowledgements of the channel, from the order until the move is over, as the shell says: `find` has the entity
+// active at the new node, or `nodes` has none of the drained node's slots. Pure.
 #pragma once
 
 #include <vector>
@@ -10,7 +11,7 @@
 namespace throng {
 
 struct move_mark {
-  verify::fault_index when;  // the move, as the record has it: from the order until it is there
+  verify::fault_index when;  // the move, or the drain, as the record has it: from the order until it is over
   channel_id channel;
   channel_id bystander;  // another one, that was not moved then
 };
