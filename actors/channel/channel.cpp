@@ -86,7 +86,7 @@ void channel::wake() {
     is_directory_stale_ = false;
     spawn(update_directory(user_id{}));
   }
-  if (!untold_.empty() && !is_retelling_ && retell_at_ <= now) spawn(tell_again());
+  if (!untold_.empty() && !is_retelling_ && retell_at_ <= now) tell_again();
   schedule();
 }
 

@@ -101,13 +101,18 @@ class channel final : public entity {
   /// The same for people who have joined: who can't be, isn't a member afterwards.
   task<result<std::vector<result<>>>> list_each(std::vector<user_id> users, seq_t seq);
   task<result<>> list_or_undo(std::vector<user_id> users, seq_t seq);
-  task<result<>> unlist_for(user_id user, user_id by);
+  /// The event of her removal is behind `seq`; 0: there was none now.
+  task<result<>> unlist_for(user_id user, user_id by, seq_t seq);
   message_ptr listing(seq_t seq, bool is_quiet) const;
   void was_told(user_id user, bool as_member, seq_t seq, const result<>& outcome);
   void owe_list(user_id user, seq_t seq);
   void owe_latest(const std::vector<message_record>& newest_first);
   void tell_again_later();
-  task<> tell_again();
+  struct retelling;
+  void tell_again();
+  task<> tell_some_again(std::shared_ptr<retelling> all);
+  task<> tell_again(user_id user, seq_t seq);
+  task<result<user_id>> remover_of(user_id user, seq_t seq);
 
   // -- channel_members.cpp
   task<result<>> undo_members(std::vector<user_id> refused);
@@ -161,7 +166,8 @@ class channel final : public entity {
   std::uint64_t removals_ = 0, removals_committed_ = 0;
   bool is_directory_stale_ = false;
   steady_time directory_at_{};
-  /// Whose list may not have followed: from where a member reads; 0 isn't known. Of members, and of who has left since.
+  /// Whose list may not have followed: behind which seq she came or went; 0 isn't known. Of members, and of who has
+  /// left since.
   std::map<user_id, seq_t> untold_;
   bool is_retelling_ = false;
   duration retell_delay_;

@@ -96,14 +96,14 @@ task<result<>> channel::list_or_undo(std::vector<user_id> users, seq_t seq) {
   co_return first_failure(*outcomes);
 }
 
-task<result<>> channel::unlist_for(user_id user, user_id by) {
+task<result<>> channel::unlist_for(user_id user, user_id by, seq_t seq) {
   RemoveChannelRequest request;
   request.set_channel(id().value);
   request.set_is_private(state_.data().is_private());
   request.set_actor(by.value);
   auto answer = co_await self().ask(key_of(user), std::move(request), options_.ask_timeout);
   const auto outcome = answer ? result<>(done) : result<>(answer.failure());
-  was_told(user, false, 0, outcome);
+  was_told(user, false, seq, outcome);
   co_return outcome;
 }
 
@@ -127,7 +127,7 @@ void channel::owe_list(user_id user, seq_t seq) {
   since = std::max(since, seq);
 }
 
-/// As system_post() has left it: behind its event, and that behind where she begins to read.
+/// As system_post() has left it: behind its event, and that behind where she begins, or ends, to read.
 void channel::owe_latest(const std::vector<message_record>& newest_first) {
   const auto since = message_ts{(self().wall() - options_.retell_window).time_since_epoch().count()};
   for (const auto& row : newest_first) {
@@ -151,23 +151,54 @@ void channel::tell_again_later() {
   schedule();
 }
 
-/// One after the other: it isn't urgent, and what people do meanwhile is.
-task<> channel::tell_again() {
+/// Who is told again, some at a time: one whose USER is slow doesn't hold up the others. Held by its workers alone.
+struct channel::retelling {
+  std::vector<user_id> users;
+  std::size_t next = 0;
+  std::size_t workers = 0;
+};
+
+void channel::tell_again() {
   is_retelling_ = true;
-  if (auto committed = co_await settled(); !committed) co_return;  // this incarnation ends
-  const auto owed = untold_;
-  for (const auto& [user, seq] : owed) {
-    if (!untold_.contains(user)) continue;
-    if (state_.members().contains(user)) {
-      std::vector<user_id> people(1, user);
-      (void)co_await list_or_undo(std::move(people), seq == 0 ? ring_.end() : seq);
-    } else {
-      (void)co_await unlist_for(user, user);
-    }
+  auto all = std::make_shared<retelling>();
+  for (const auto& [user, seq] : untold_) all->users.push_back(user);
+  all->workers = std::min(all->users.size(), options_.asks_at_once);
+  for (std::size_t each = 0, count = all->workers; each < count; ++each) spawn(tell_some_again(all));
+}
+
+task<> channel::tell_some_again(std::shared_ptr<retelling> all) {
+  while (all->next < all->users.size()) {
+    const auto user = all->users[all->next++];
+    if (auto committed = co_await settled(); !committed) co_return;  // this incarnation ends
+    const auto owed = untold_.find(user);
+    if (owed != untold_.end()) co_await tell_again(user, owed->second);
   }
+  if (--all->workers > 0) co_return;
   is_retelling_ = false;
   retell_delay_ = untold_.empty() ? options_.retell_delay : std::min(2 * retell_delay_, options_.retell_delay_max);
   tell_again_later();
+}
+
+task<> channel::tell_again(user_id user, seq_t seq) {
+  if (state_.members().contains(user)) {
+    std::vector<user_id> people(1, user);
+    (void)co_await list_or_undo(std::move(people), seq == 0 ? ring_.end() : seq);
+    co_return;
+  }
+  auto remover = co_await remover_of(user, seq);
+  if (!remover || state_.members().contains(user)) co_return;  // later; or she has come back, and was told so
+  (void)co_await unlist_for(user, *remover, seq);
+}
+
+/// Who took her out, as the event behind `seq` says; herself if she left, or it isn't known any more.
+task<result<user_id>> channel::remover_of(user_id user, seq_t seq) {
+  if (seq == 0) co_return user;
+  auto behind = co_await query<ReplayReply>(&read_events, seq, seq + 1, std::size_t{1});
+  if (!behind && behind.code() == errc::too_old) co_return user;
+  if (!behind) co_return behind.failure();
+  const auto& member = behind->events(0).event().member();
+  const bool is_removal = member.user() == user.value && !member.is_joined() && member.remover() != 0;
+  co_return is_removal ? user_id{member.remover()} : user;
 }
 
 }  // namespace throng

@@ -159,19 +159,20 @@ task<result<ChannelReply>> channel::leave(const LeaveRequest& request, const env
   if (!state_.is_member(caller) && state_.exists() && !state_.is_direct()) {
     if (auto committed = co_await settled(); !committed) co_return committed.failure();
     if (!state_.is_member(caller)) {
-      auto unlisted = co_await unlist_for(user, user);
+      auto unlisted = co_await unlist_for(user, user, 0);
       if (auto sees = state_.may_see(caller); !sees) co_return sees.failure();
       if (!unlisted) co_return unlisted.failure();
       co_return describe(caller);
     }
   }
   if (auto may = state_.may_leave(caller); !may) co_return may.failure();
+  const auto before = sequence_.last_seq();
   auto change = begin();
   remove_member(change, user, {});
   auto committed = co_await commit_change(std::move(change));
   if (!committed) co_return committed.failure();
   tell_member_count();
-  auto unlisted = co_await unlist_for(user, user);
+  auto unlisted = co_await unlist_for(user, user, before);
   if (!unlisted) co_return unlisted.failure();
   auto reply = describe(caller);
   reply.set_was_member(true);
@@ -234,19 +235,20 @@ task<result<ChannelReply>> channel::kick(const KickRequest& request, const envel
   if (!may && may.code() == errc::not_in_channel && state_.is_member(caller)) {
     if (auto committed = co_await settled(); !committed) co_return committed.failure();
     if (!state_.members().contains(target)) {
-      auto unlisted = co_await unlist_for(target, remover);
+      auto unlisted = co_await unlist_for(target, remover, 0);
       if (!unlisted) co_return unlisted.failure();
       co_return errc::not_in_channel;
     }
     may = state_.may_kick(caller, target);
   }
   if (!may) co_return may.failure();
+  const auto before = sequence_.last_seq();
   auto change = begin();
   remove_member(change, target, remover);
   auto committed = co_await commit_change(std::move(change));
   if (!committed) co_return committed.failure();
   tell_member_count();
-  auto unlisted = co_await unlist_for(target, remover);
+  auto unlisted = co_await unlist_for(target, remover, before);
   if (!unlisted) co_return unlisted.failure();
   co_return describe(caller);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is in a channel, what the others hear of it, and what a crash in between leaves behind.
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include "tests/sim/actors/channel_town.hpp"
@@ -205,6 +207,26 @@ TEST_CASE("channel: whose USER didn't hear of a joining or leaving is told until
     town.node.advance(std::chrono::seconds(12));
     CHECK(told_bob(town) == notes{"12 unlisted 400 by 12"});
   }
+  SUBCASE("being removed") {
+    town.join(bob);
+    town.take_notes();
+    town.notes->deaf[bob.value] = 3;
+    CHECK(town.refusal(kicking(person(ann), bob)) == errc::overloaded);
+    town.post(ann, "and don't come back");
+    town.node.advance(std::chrono::seconds(12));
+    CHECK(told_bob(town) == notes{"12 unlisted 400 by 11"});
+  }
+  SUBCASE("being removed, and the node crashes before the list knows") {
+    town.join(bob);
+    town.take_notes();
+    town.notes->deaf[bob.value] = 100;
+    CHECK(town.refusal(kicking(person(ann), bob)) == errc::overloaded);
+    town.node.crash_and_restart();
+    town.notes->deaf.clear();
+    town.info(ann);
+    town.node.advance(std::chrono::seconds(3));
+    CHECK(told_bob(town) == notes{"12 unlisted 400 by 11"});
+  }
   SUBCASE("joining, and nobody talks to the channel any more") {
     town.notes->deaf[bob.value] = 1'000;
     CHECK(town.refusal(joining(person(bob))) == errc::overloaded);
@@ -235,6 +257,39 @@ TEST_CASE("channel: whose USER didn't hear of a joining or leaving is told until
   }
   town.node.advance(std::chrono::minutes(2));
   CHECK(told_bob(town).empty());
+}
+
+TEST_CASE("channel: whose USER is silent doesn't keep the others from being told again") {
+  constexpr std::size_t at_once = 4;
+  channel_options options;
+  options.asks_at_once = at_once;
+  channel_town town(options);
+  constexpr user_id last{30};
+  std::vector<user_id> guests{last};
+  for (std::uint64_t each = 0; each < at_once - 1; ++each) {
+    guests.push_back({20 + each});
+    town.notes->silent.insert(20 + each);
+  }
+  town.notes->deaf[last.value] = 1;
+  result<std::shared_ptr<const InviteReply>> answer = errc::internal_error;
+  town.node.ask_later(key_of(plans), inviting(ann, guests), &answer);
+  town.node.advance(std::chrono::milliseconds(2'100));
+  REQUIRE(answer);
+  CHECK((*answer)->failures_size() == static_cast<int>(at_once));
+  town.take_notes();
+  town.notes->unanswered.clear();
+  const auto waits_for_all = [&] { return town.notes->unanswered.size() == at_once - 1; };
+  for (int i = 0; i < 300 && !waits_for_all(); ++i) town.node.advance(std::chrono::milliseconds(10));
+  CHECK(waits_for_all());
+  REQUIRE(town.notes->lines.size() == 1);
+  CHECK(town.notes->lines[0].starts_with("30 listed 400"));
+
+  town.notes->silent.clear();
+  town.node.advance(std::chrono::seconds(10));
+  for (std::uint64_t each = 0; each < at_once - 1; ++each)
+    CHECK(std::ranges::count_if(town.notes->lines, [&](const auto& line) {
+            return line.starts_with(std::to_string(20 + each) + " listed");
+          }) == 1);
 }
 
 TEST_CASE("channel: a joining of long ago isn't told again") {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,10 @@ inline constexpr channel_id plans = make_channel_id(400, channel_kind::channel);
 
 /// What the fakes were told, and how they are to answer.
 struct notebook {
-  std::vector<std::string> lines;                 // "12 listed 400 at 3"
-  std::map<std::uint64_t, int> deaf;              // user → how many of the next requests she refuses
+  std::vector<std::string> lines;     // "12 listed 400 at 3"
+  std::map<std::uint64_t, int> deaf;  // user → how many of the next requests she refuses
+  std::set<std::uint64_t> silent;     // users who don't answer
+  std::vector<std::shared_ptr<const envelope>> unanswered;
   std::map<std::uint64_t, errc> refusals;         // user → why she can't have one more channel on her list
   std::map<std::uint64_t, std::uint32_t> counts;  // channel → members, as the workspace was told last
 };
@@ -32,6 +35,7 @@ class fake_user final : public entity {
   void receive(std::shared_ptr<const envelope> message) override {
     static const protocol<fake_user> table{on(&fake_user::add), on(&fake_user::remove), on(&fake_user::show),
                                            on(&fake_user::reacted)};
+    if (notes_->silent.contains(self().key().id)) return notes_->unanswered.push_back(std::move(message));
     table.dispatch(*this, std::move(message));
   }
   message_ptr snapshot() const override { return share(Nothing()); }
