@@ -2,6 +2,7 @@
 #include "cluster/live_region.hpp"
 
 #include <algorithm>
+#include <set>
 #include <shared_mutex>
 #include <thread>
 #include <utility>
@@ -723,12 +724,13 @@ void live_region::on_lost(const node_identity& peer, const std::vector<std::stri
     for (auto& each : again) lost_asks_.push_back(std::move(each));
     met_again_.push_back(peer.node);
   }
-  for (const auto& each : passed_.lose({peer.node, peer.incarnation}, now()))
-    answers_->answer(each.origin, each.correlation, why);
-  // What others sent by way of this node, and never got there.
+  // What others sent by way of this node. What never got there is mostly known as passed on, too.
+  std::set<std::pair<node_index, std::uint64_t>> told;
   const auto tell = [&](node_index origin, std::uint64_t correlation) {
-    if (correlation != 0 && origin != services_.self) answers_->answer(origin, correlation, why);
+    if (correlation == 0 || origin == services_.self || !told.emplace(origin, correlation).second) return;
+    answers_->answer(origin, correlation, why);
   };
+  for (const auto& each : passed_.lose({peer.node, peer.incarnation}, now())) tell(each.origin, each.correlation);
   for (const auto& bytes : parcels) {
     auto decoded = decode_parcel(bytes);
     if (!decoded) continue;

@@ -6,6 +6,14 @@
 
 namespace throng {
 
+namespace {
+
+error too_much_waits(entity_key key) {
+  return {errc::overloaded, "too much waits for " + to_text(key) + ", which is moving"};
+}
+
+}  // namespace
+
 /// 0: here.
 node_index slot_loans::wanted(entity_key key) const {
   const auto found = pins_.find(key);
@@ -55,8 +63,7 @@ bool slot_loans::take(entity_key key, slot_mail& what, steps& todo) {
       break;
   }
   if (loan.held.size() >= limits_.held_max)
-    todo.emplace_back(
-        refuse{std::move(what), {errc::overloaded, "too much waits for " + to_text(key) + ", which is moving"}});
+    todo.emplace_back(refuse{std::move(what), too_much_waits(key)});
   else
     loan.held.push_back(std::move(what));
   return true;
@@ -129,6 +136,11 @@ void slot_loans::mail_returned(entity_key key, node_index by, slot_mail what, st
     return;
   }
   auto& loan = at->second;
+  // It was taken before what came here since, which isn't counted against it.
+  if (loan.returned >= limits_.held_max) {
+    todo.emplace_back(refuse{std::move(what), too_much_waits(key)});
+    return;
+  }
   loan.held.insert(loan.held.begin() + static_cast<std::ptrdiff_t>(loan.returned++), std::move(what));
 }
 

@@ -27,7 +27,8 @@ namespace throng {
 class slot_loans {
  public:
   struct limits {
-    std::size_t held_max = 10'000;                 // mail of one entity; then errc::overloaded
+    // Mail of one entity that comes, and as much that comes back; then errc::overloaded.
+    std::size_t held_max = 10'000;
     std::chrono::milliseconds recall_wait{5'000};  // then the epoch has to be raised
     std::chrono::milliseconds drain_wait{3'000};   // the same while the slot goes elsewhere: its next owner waits
     std::chrono::milliseconds try_again{1'000};    // after a link that took nothing more, or a node that gave it back

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/passed_asks.hpp"
 
+#include <algorithm>
+#include <thread>
+
 #include <doctest/doctest.h>
 
 using namespace throng;
@@ -35,10 +38,27 @@ TEST_CASE("passed asks: nobody is told behind the deadline") {
   CHECK(ids(all.lose({{2}, 5}, start + 2s)) == std::vector<std::uint64_t>{2});
 }
 
-TEST_CASE("passed asks: at the bound the oldest goes") {
-  passed_asks all(3);
-  for (std::uint64_t id = 1; id <= 5; ++id) all.note(ask(id, 2), start);
-  CHECK(ids(all.lose({{2}, 5}, start)) == std::vector<std::uint64_t>{3, 4, 5});
+TEST_CASE("passed asks: at the bound the oldest of its shard goes") {
+  constexpr auto apart = passed_asks::shard_count;
+  passed_asks all(3 * apart);
+  for (std::uint64_t id = 1; id <= 5; ++id) all.note(ask(id * apart, 2), start);
+  all.note(ask(1, 2), start);
+  CHECK(ids(all.lose({{2}, 5}, start)) == std::vector<std::uint64_t>{1, 3 * apart, 4 * apart, 5 * apart});
+}
+
+TEST_CASE("passed asks: several threads pass at once, and nothing is forgotten") {
+  passed_asks all;
+  constexpr std::uint64_t each = 5'000;
+  std::vector<std::thread> threads;
+  for (std::uint64_t thread = 0; thread < 4; ++thread)
+    threads.emplace_back([&all, thread] {
+      for (std::uint64_t id = 1; id <= each; ++id) all.note(ask(thread * each + id, 2), start);
+    });
+  for (auto& thread : threads) thread.join();
+  const auto lost = ids(all.lose({{2}, 5}, start));
+  REQUIRE(lost.size() == 4 * each);
+  CHECK(std::ranges::is_sorted(lost));
+  CHECK(std::ranges::adjacent_find(lost) == lost.end());
 }
 
 TEST_CASE("passed asks: where one went last counts") {

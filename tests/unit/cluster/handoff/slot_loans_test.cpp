@@ -360,5 +360,33 @@ TEST_CASE("loans: what waits is bounded, and what isn't lent is nobody's busines
   CHECK_FALSE(loans.take(other, for_other, todo));
 }
 
+TEST_CASE("loans: what comes back is bounded too, and comes before what waits") {
+  slot_loans loans({.held_max = 2});
+  const steady_time now{1h};
+  slot_loans::steps todo;
+  loans.set_pins({{lent, near}}, todo);
+  loans.taken_out(lent, {}, todo);
+  loans.lent(lent, todo, now);
+  loans.recall_sent(lent, now);
+  todo.clear();
+  for (std::uint64_t i = 4; i <= 6; ++i) {
+    auto what = mail(i);
+    CHECK(loans.take(lent, what, todo));
+  }
+  REQUIRE(todo.size() == 1);
+  CHECK(number_of(std::get<slot_loans::refuse>(todo[0]).what) == 6);
+  for (std::uint64_t i = 1; i <= 3; ++i) loans.mail_returned(lent, near, mail(i), todo);
+  REQUIRE(todo.size() == 2);
+  CHECK(number_of(std::get<slot_loans::refuse>(todo[1]).what) == 3);
+  CHECK(std::get<slot_loans::refuse>(todo[1]).why.code == errc::overloaded);
+  todo.clear();
+  loans.set_pins({}, todo);
+  loans.returned(lent, near, {}, todo, now);
+  REQUIRE(todo.size() == 1);
+  std::vector<std::uint64_t> waits;
+  for (const auto& each : std::get<slot_loans::keep>(todo[0]).mail) waits.push_back(number_of(each));
+  CHECK(waits == std::vector<std::uint64_t>{1, 2, 4, 5});
+}
+
 }  // namespace
 }  // namespace throng
