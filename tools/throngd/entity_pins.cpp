@@ -9,11 +9,6 @@ namespace throng {
 
 namespace {
 
-const node_record* member_called(const cluster_agent::view& now, std::string_view name) {
-  const auto found = std::ranges::find(now.facts.members, name, [](const auto& each) { return each.who.name; });
-  return found == now.facts.members.end() ? nullptr : &*found;
-}
-
 bool takes_nothing(const cluster_agent::view& now, const node_record& member) {
   return member.is_draining || now.facts.wishes.draining.contains(member.who.name);
 }
@@ -31,6 +26,12 @@ std::string home_text(const cluster_agent::view& now, entity_key key) {
 }
 
 }  // namespace
+
+const node_record* member_called(const cluster_agent::view& now, std::string_view name) {
+  const auto named = [name](const node_record& each) { return each.who.name == name; };
+  const auto found = std::ranges::find_if(now.facts.members, named);
+  return found == now.facts.members.end() ? nullptr : &*found;
+}
 
 result<std::string> pin_entity(topology_store& topology, const cluster_agent::view& now, entity_key key,
                                std::string_view node) {

@@ -12,6 +12,9 @@
 
 namespace throng {
 
+/// Null: there is none.
+const node_record* member_called(const cluster_agent::view& now, std::string_view name);
+
 /// It goes there, and stays there while that node is a member.
 result<std::string> pin_entity(topology_store& topology, const cluster_agent::view& now, entity_key key,
                                std::string_view node);

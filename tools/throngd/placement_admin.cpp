@@ -45,11 +45,11 @@ class live_placement_admin final : public cluster_admin {
     if (!now) return now.failure();
     auto facts = (*now)->facts;
     for (const auto& name : given.draining) {
-      if (!member_of(**now, name)) return no_member(name);
+      if (!member_called(**now, name)) return no_member(name);
       facts.wishes.draining.insert(name);
     }
     for (const auto& [name, weight] : given.weights) {
-      if (!member_of(**now, name)) return no_member(name);
+      if (!member_called(**now, name)) return no_member(name);
       facts.wishes.weights[name] = weight;
     }
     remembered made;
@@ -142,7 +142,7 @@ class live_placement_admin final : public cluster_admin {
     auto now = look();
     if (!now) return now.failure();
     const std::string name(node);
-    const auto* member = member_of(**now, name);
+    const auto* member = member_called(**now, name);
     if (wanted && !member) return no_member(name);
     auto wished = edit([&](placement_wishes& wishes) -> result<> {
       if (!wanted && wishes.draining.erase(name) == 0) return error{errc::not_found, name + " isn't being drained"};
@@ -178,7 +178,7 @@ class live_placement_admin final : public cluster_admin {
     const auto* slot = std::get_if<slot_id>(&what);
     if (!slot) return pin_entity(topology_, **now, std::get<entity_key>(what), node);
     const std::string name(node);
-    const auto* member = member_of(**now, name);
+    const auto* member = member_called(**now, name);
     if (!member) return no_member(name);
     auto wished = edit([&](placement_wishes& wishes) -> result<> {
       if (!wishes.pins.contains(slot->value) && wishes.pins.size() >= pinned_slots_max)
@@ -236,7 +236,7 @@ class live_placement_admin final : public cluster_admin {
     auto now = look();
     if (!now) return now.failure();
     const auto& facts = (*now)->facts;
-    const auto* member = member_of(**now, name);
+    const auto* member = member_called(**now, name);
     if (!member) return no_member(name);
     const auto owner = facts.table->owner_of(slot).node;
     if (owner == member->who.node) return error{errc::conflict, to_text(movable{slot}) + " is on " + name + " already"};
@@ -342,11 +342,6 @@ class live_placement_admin final : public cluster_admin {
     for (const auto& each : now.facts.members)
       if (each.who.node == node) return each.who.name;
     return node.value == 0 ? "nobody" : "number " + std::to_string(node.value);
-  }
-  static const node_record* member_of(const cluster_agent::view& now, const std::string& name) {
-    for (const auto& each : now.facts.members)
-      if (each.who.name == name) return &each;
-    return nullptr;
   }
   static error no_member(const std::string& name) { return {errc::not_found, "there is no node " + name}; }
 
