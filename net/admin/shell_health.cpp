@@ -128,13 +128,21 @@ void check_storage(const node_condition& at, list& found) {
   }
 }
 
+/// check_members() says so.
+bool goes_on_purpose(const node_condition& at) {
+  if (!at.cluster) return false;
+  const auto& facts = at.cluster->facts;
+  const bool is_leaving = std::ranges::any_of(
+      facts.members, [&](const auto& each) { return each.who.name == at.node && each.is_draining; });
+  return is_leaving || facts.wishes.draining.contains(at.node);
+}
+
 }  // namespace
 
 std::vector<finding> findings_of(const node_condition& at) {
   list found;
-  const bool is_drained = at.cluster && at.cluster->facts.wishes.draining.contains(at.node);
-  if (!at.is_ready && !is_drained)
-    found.wrong(at.node + " is not ready", "nothing, while it starts or drains; else see its log");
+  if (!at.is_ready && !goes_on_purpose(at))
+    found.wrong(at.node + " is not ready", "nothing, while it starts; else see its log");
   if (at.is_topology_away)
     found.wrong("Consul can't be reached by " + at.node,
                 "see Consul; all goes on by the last table meanwhile, but nothing moves");

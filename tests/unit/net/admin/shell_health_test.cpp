@@ -105,6 +105,10 @@ TEST_CASE("diagnose: each thing that can be wrong is found, with a remedy") {
           at.is_ready = false;
         }) == "suspicious: n1 is drained by hand: it takes no slots and no clients");
   CHECK(found_after([](auto& at) {
+          cluster_of(at).facts.members[0].is_draining = true;
+          at.is_ready = false;
+        }) == "suspicious: n1 is being emptied");
+  CHECK(found_after([](auto& at) {
           cluster_of(at).facts.members[0].unreachable = {node_index{2}};
           cluster_of(at).facts.members[1].unreachable = {};
         }).starts_with("wrong: n2 can't be reached"));
