@@ -357,6 +357,7 @@ TEST_CASE("presence: a later choice counts, though USER and bucket begin anew in
   town.connect(town.ada, phone, 100);
   town.node.advance(2s);
   choose(true);
+  REQUIRE(is_away());
   SUBCASE("the bucket knows the sessions") {
     kill(key_of(town.ada));  // the new one knows none
     choose(false);
@@ -368,6 +369,8 @@ TEST_CASE("presence: a later choice counts, though USER and bucket begin anew in
     town.node.advance(3min);  // until the session reports
   }
   CHECK_FALSE(is_away());
+  CHECK(town.presence_of(town.ada).is_active());
+  CHECK(town.presence_of(town.ada).connection_count() == 1);
   kill(bucket);
   town.node.advance(3min);
   CHECK_FALSE(is_away());
