@@ -1,264 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// RTM connections on one io loop that runs by hand, against a region whose entities are scripted here.
+// RTM connections on one io loop that runs by hand, against a region whose entities are scripted.
 #include "net/gateway/rtm.hpp"
 
-#include <deque>
-#include <map>
 #include <string>
 
 #include <doctest/doctest.h>
 
-#include "actors/protocol.hpp"
-#include "storage/json/json.hpp"
+#include "tests/unit/net/gateway/rtm_town.hpp"
 
 using namespace throng;
-using namespace std::chrono_literals;
-
-namespace {
-
-constexpr team_id team{7};
-constexpr user_id ann{11};
-constexpr user_id foreigner{13};
-constexpr session_id session{5};
-const channel_id room = make_channel_id(400, channel_kind::channel);
-const channel_id den = make_channel_id(800, channel_kind::channel);
-
-/// Runs what was posted when told to.
-class manual_loop final : public io_loop {
- public:
-  bool post(io_task run) override {
-    tasks_.push_back(std::move(run));
-    return true;
-  }
-  void post_always(io_task run) override { tasks_.push_back(std::move(run)); }
-  void after(std::chrono::milliseconds delay, io_task run) override { timers_.emplace(now_ + delay, std::move(run)); }
-  std::size_t index() const override { return 0; }
-  bool is_current() const override { return true; }
-
-  void run() {
-    while (!tasks_.empty()) {
-      auto next = std::move(tasks_.front());
-      tasks_.pop_front();
-      next();
-    }
-  }
-  void advance(std::chrono::milliseconds by) {
-    const auto until = now_ + by;
-    run();
-    while (!timers_.empty() && timers_.begin()->first <= until) {
-      now_ = timers_.begin()->first;
-      auto next = std::move(timers_.begin()->second);
-      timers_.erase(timers_.begin());
-      next();
-      run();
-    }
-    now_ = until;
-  }
-  steady_time now() const { return steady_time(1h) + now_; }
-
- private:
-  std::deque<io_task> tasks_;
-  std::multimap<std::chrono::milliseconds, io_task> timers_;
-  std::chrono::milliseconds now_{0};
-};
-
-class scripted_region final : public region {
- public:
-  explicit scripted_region(manual_loop& clock) : clock_(clock) {}
-
-  struct asked {
-    entity_key to;
-    message_ptr request;
-    answer_callback done;
-  };
-
-  bool tell(entity_key to, message_ptr message) override {
-    told.push_back({to, std::move(message)});
-    return true;
-  }
-  void ask_raw(entity_key to, message_ptr request, duration, answer_callback done) override {
-    if (std::dynamic_pointer_cast<const AttachRequest>(request)) {
-      attached_connection = static_cast<const AttachRequest&>(*request).connection();
-      return done(attach_refusal ? result<message_ptr>(*attach_refusal) : result<message_ptr>(share(attach)));
-    }
-    if (std::dynamic_pointer_cast<const UserChannelsRequest>(request) && !holds_channels) {
-      UserChannelsReply reply;
-      for (const auto each : channels) reply.add_channels()->set_channel(each.value);
-      for (auto& each : *reply.mutable_channels()) each.set_is_private(is_private);
-      return done(share(std::move(reply)));
-    }
-    if (auto wanted = std::dynamic_pointer_cast<const FindUsersRequest>(request)) {
-      UsersReply reply;
-      for (const auto each : wanted->ids())
-        if (each != foreigner.value) reply.add_users()->set_id(each);
-      return done(share(std::move(reply)));
-    }
-    questions.push_back({to, std::move(request), std::move(done)});
-  }
-  void subscribe(entity_key, std::function<void(result<>)> done) override { done(result<>(throng::done)); }
-  void unsubscribe(entity_key) override {}
-  void on_renewal(std::function<void(entity_key)>) override {}
-  void on_publication(std::function<void(const publication_ptr&)> sink) override { sink_ = std::move(sink); }
-  steady_time now() const override { return clock_.now(); }
-  wall_time wall() const override { return wall_time{}; }
-
-  void publish(entity_key stream, seq_t seq, Event event, std::uint64_t skip = 0) {
-    publication told_now;
-    told_now.stream = stream;
-    told_now.epoch = 1;
-    told_now.seq = seq;
-    told_now.skip_connection = skip;
-    if (event.has_presence()) told_now.priority = delivery_class::presence;
-    event.set_at(1'700'000'000'000'000);
-    told_now.event = share(std::move(event));
-    sink_(std::make_shared<const publication>(std::move(told_now)));
-  }
-  /// The oldest question of that type.
-  template <class Request>
-  asked take() {
-    for (auto i = questions.begin(); i != questions.end(); ++i)
-      if (std::dynamic_pointer_cast<const Request>(i->request)) {
-        auto found = std::move(*i);
-        questions.erase(i);
-        return found;
-      }
-    FAIL("nobody asked " << Request::descriptor()->name());
-    return {};
-  }
-  template <class Message>
-  std::vector<std::shared_ptr<const Message>> all_told() const {
-    std::vector<std::shared_ptr<const Message>> list;
-    for (const auto& each : told)
-      if (auto message = std::dynamic_pointer_cast<const Message>(each.second)) list.push_back(message);
-    return list;
-  }
-
-  template <class Message>
-  std::vector<std::shared_ptr<const Message>> all_asked() const {
-    std::vector<std::shared_ptr<const Message>> list;
-    for (const auto& each : questions)
-      if (auto message = std::dynamic_pointer_cast<const Message>(each.request)) list.push_back(message);
-    return list;
-  }
-
-  AttachReply attach;
-  std::optional<errc> attach_refusal;
-  std::vector<channel_id> channels{room};
-  bool holds_channels = false;
-  bool is_private = false;
-  std::uint64_t attached_connection = 0;
-  std::vector<asked> questions;
-  std::vector<std::pair<entity_key, message_ptr>> told;
-
- private:
-  manual_loop& clock_;
-  std::function<void(const publication_ptr&)> sink_;
-};
-
-class fake_socket final : public websocket_connection {
- public:
-  explicit fake_socket(manual_loop& on) : loop_(on) {}
-  bool send(shared_frame frames, delivery) override {
-    std::string_view rest = *frames;
-    while (!rest.empty()) {
-      REQUIRE(rest.size() >= 2);
-      std::size_t size = static_cast<unsigned char>(rest[1]);
-      std::size_t header = 2;
-      if (size == 126) {
-        size = static_cast<std::size_t>(static_cast<unsigned char>(rest[2])) << 8 | static_cast<unsigned char>(rest[3]);
-        header = 4;
-      }
-      texts.emplace_back(rest.substr(header, size));
-      rest.remove_prefix(header + size);
-    }
-    return true;
-  }
-  void close(std::uint16_t code, std::string_view) override {
-    if (!closed) closed = code;
-  }
-  void pause() override {}
-  void resume() override {}
-  std::uint64_t id() const override { return 1; }
-  std::size_t outbox_bytes() const override { return 0; }
-  io_loop& loop() override { return loop_; }
-  const std::string& peer() const override { return peer_; }
-
-  std::vector<std::string> take() { return std::exchange(texts, {}); }
-  std::vector<std::string> texts;
-  std::optional<std::uint16_t> closed;
-
- private:
-  manual_loop& loop_;
-  std::string peer_ = "127.0.0.1:1";
-};
-
-struct fixture {
-  fixture() {
-    auto& caller = *entities.attach.mutable_caller();
-    caller.set_team(team.value);
-    caller.set_user(ann.value);
-    entities.attach.set_token_hash("hash-of-the-token");
-    entities.attach.set_may_post(true);
-    services->fan->start();
-    loop.run();
-  }
-  ~fixture() {
-    for (auto& each : connections) each->on_close(1006);
-    entities.questions.clear();
-    loop.run();
-  }
-
-  struct client {
-    std::shared_ptr<rtm_connection> rtm;
-    std::shared_ptr<fake_socket> socket;
-  };
-  client open() {
-    client fresh{std::make_shared<rtm_connection>(services, 0, rtm_address{session, std::string(16, 't')}),
-                 std::make_shared<fake_socket>(loop)};
-    connections.push_back(fresh.rtm);
-    fresh.rtm->on_open(fresh.socket);
-    loop.run();
-    return fresh;
-  }
-  client open_with_hello() {
-    auto fresh = open();
-    REQUIRE(fresh.socket->take().size() == 1);
-    return fresh;
-  }
-  void close(client& which) {
-    which.rtm->on_close(1006);
-    std::erase(connections, which.rtm);
-  }
-  template <class Reply>
-  void answer(const scripted_region::asked& question, Reply reply) {
-    question.done(share(std::move(reply)));
-    loop.run();
-  }
-
-  manual_loop loop;
-  scripted_region entities{loop};
-  std::shared_ptr<rtm_services> services = std::make_shared<rtm_services>(
-      entities, fan_out::make(node_index{1}, entities, {&loop}, {}), node_index{1}, rtm_options{});
-  std::vector<std::shared_ptr<rtm_connection>> connections;
-};
-
-std::string member(const std::string& json, std::string_view name) {
-  const auto document = parse_json(json);
-  REQUIRE(document);
-  return std::string(document->root().find(name).raw());
-}
-
-Event post(std::string_view text, channel_id channel = room) {
-  Event event;
-  auto& message = *event.mutable_message();
-  message.set_channel(channel.value);
-  message.set_ts(1'700'000'000'000'001);
-  message.set_user(12);
-  message.mutable_data()->set_text(std::string(text));
-  return event;
-}
-
-}  // namespace
+using namespace throng::test;
 
 TEST_CASE("rtm: hello is the first frame, and names the session") {
   fixture f;
@@ -273,9 +24,7 @@ TEST_CASE("rtm: what happens before hello waits for it") {
   fixture f;
   f.entities.holds_channels = true;
   const auto a = f.open();
-  Event marked;
-  marked.mutable_channel_marked()->set_channel(room.value);
-  f.entities.publish(key_of(ann), 3, marked);
+  f.entities.publish(key_of(ann), 3, marked());
   f.loop.run();
   CHECK(a.socket->texts.empty());
   f.answer(f.entities.take<UserChannelsRequest>(), UserChannelsReply());
@@ -315,10 +64,8 @@ TEST_CASE("rtm: a list that is read again forgets the answer to the older questi
   const auto a = f.open_with_hello();
   f.entities.holds_channels = true;
   const auto break_own_stream = [&](seq_t seq) {
-    Event marked;
-    marked.mutable_channel_marked()->set_channel(room.value);
-    f.entities.publish(key_of(ann), seq, marked);
-    f.entities.publish(key_of(ann), seq + 5, marked);
+    f.entities.publish(key_of(ann), seq, marked());
+    f.entities.publish(key_of(ann), seq + 5, marked());
     f.loop.run();
     f.entities.take<ReplayRequest>().done(errc::too_old);
     f.loop.run();
@@ -327,12 +74,8 @@ TEST_CASE("rtm: a list that is read again forgets the answer to the older questi
   const auto older = f.entities.take<UserChannelsRequest>();
   break_own_stream(7);
   const auto newer = f.entities.take<UserChannelsRequest>();
-  UserChannelsReply with_den;
-  with_den.add_channels()->set_channel(den.value);
-  f.answer(older, with_den);
-  UserChannelsReply with_room;
-  with_room.add_channels()->set_channel(room.value);
-  f.answer(newer, with_room);
+  f.answer(older, list_of(den));
+  f.answer(newer, list_of(room));
   a.socket->take();
   f.entities.publish(key_of(den), 1, post("secret", den));
   f.entities.publish(key_of(room), 1, post("hers"));
@@ -442,10 +185,7 @@ TEST_CASE("rtm: frames beyond the rate are refused, and a client that doesn't st
 TEST_CASE("rtm: a listed channel is heard from where it was listed, an unlisted one no more") {
   fixture f;
   const auto a = f.open_with_hello();
-  Event listed;
-  listed.mutable_channel_listed()->mutable_channel()->set_id(den.value);
-  listed.mutable_channel_listed()->set_seq(4);
-  f.entities.publish(key_of(ann), 1, listed);
+  f.entities.publish(key_of(ann), 1, listed(den, 4));
   f.loop.run();
   const auto asked = f.entities.take<ReplayRequest>();
   CHECK(asked.to == key_of(den));
@@ -464,9 +204,7 @@ TEST_CASE("rtm: a listed channel is heard from where it was listed, an unlisted 
   CHECK(member(texts[1], "text") == "\"missed\"");
   CHECK(member(texts[2], "text") == "\"live\"");
 
-  Event unlisted;
-  unlisted.mutable_channel_unlisted()->set_channel(den.value);
-  f.entities.publish(key_of(ann), 2, unlisted);
+  f.entities.publish(key_of(ann), 2, unlisted(den));
   f.entities.publish(key_of(den), 7, post("secret", den));
   f.loop.run();
   texts = a.socket->take();
@@ -478,13 +216,9 @@ TEST_CASE("rtm: a channel that is left while the list is read isn't subscribed f
   fixture f;
   f.entities.holds_channels = true;
   const auto a = f.open();
-  Event unlisted;
-  unlisted.mutable_channel_unlisted()->set_channel(room.value);
-  f.entities.publish(key_of(ann), 1, unlisted);
+  f.entities.publish(key_of(ann), 1, unlisted(room));
   f.loop.run();
-  UserChannelsReply list;
-  list.add_channels()->set_channel(room.value);
-  f.answer(f.entities.take<UserChannelsRequest>(), list);
+  f.answer(f.entities.take<UserChannelsRequest>(), list_of(room));
   a.socket->take();
   f.entities.publish(key_of(room), 1, post("secret"));
   f.loop.run();
@@ -495,21 +229,14 @@ TEST_CASE("rtm: what her stream brings late and the list has known already chang
   fixture f;
   f.entities.holds_channels = true;
   const auto a = f.open();
-  UserChannelsReply list;
-  list.add_channels()->set_channel(den.value);
-  list.set_seq(7);
-  f.answer(f.entities.take<UserChannelsRequest>(), list);
+  f.answer(f.entities.take<UserChannelsRequest>(), list_of(den, 7));
   f.entities.publish(key_of(den), 5, post("first", den));
-  Event unlisted, listed;
-  unlisted.mutable_channel_unlisted()->set_channel(den.value);
-  listed.mutable_channel_listed()->mutable_channel()->set_id(den.value);
-  listed.mutable_channel_listed()->set_seq(4);
-  f.entities.publish(key_of(ann), 6, unlisted);
-  f.entities.publish(key_of(ann), 7, listed);
+  f.entities.publish(key_of(ann), 6, unlisted(den));
+  f.entities.publish(key_of(ann), 7, listed(den, 4));
   f.entities.publish(key_of(den), 6, post("second", den));
   f.loop.run();
   CHECK(f.entities.all_asked<ReplayRequest>().empty());
-  f.entities.publish(key_of(ann), 8, unlisted);
+  f.entities.publish(key_of(ann), 8, unlisted(den));
   f.entities.publish(key_of(den), 7, post("secret", den));
   f.loop.run();
   std::vector<std::string> said;
@@ -549,6 +276,67 @@ TEST_CASE("rtm: on close the SESSION hears where the socket was, and a resumed o
   CHECK(member(texts[0], "is_resumed") == "true");
   CHECK(member(texts[1], "text") == "\"missed\"");
   CHECK(member(texts[2], "text") == "\"live\"");
+}
+
+TEST_CASE("rtm: a resumed one continues in the channels of each page of its list, and is there behind the last") {
+  fixture f;
+  f.entities.channels = {room, den};
+  auto a = f.open_with_hello();
+  f.entities.publish(key_of(room), 8, post("seen"));
+  f.entities.publish(key_of(den), 3, post("seen", den));
+  f.loop.run();
+  f.close(a);
+  f.entities.attach.set_is_resumed(true);
+  const auto asked = f.entities.take<DetachNotice>();
+  *f.entities.attach.mutable_cursors() = static_cast<const DetachNotice&>(*asked.request).cursors();
+  f.answer(asked, Nothing{});
+  f.entities.publish(key_of(room), 9, post("missed"));
+  f.entities.publish(key_of(den), 4, post("missed", den));
+  f.loop.run();
+
+  const auto continues = [&](channel_id channel, seq_t seen) {
+    const auto replay = f.entities.take<ReplayRequest>();
+    CHECK(replay.to == key_of(channel));
+    CHECK(static_cast<const ReplayRequest&>(*replay.request).after_seq() == seen);
+    ReplayReply page;
+    page.set_epoch(1);
+    page.set_end_seq(seen + 1);
+    page.add_events()->set_seq(seen + 1);
+    *page.mutable_events(0)->mutable_event() = post("missed", channel);
+    f.answer(replay, page);
+  };
+  f.entities.holds_channels = true;
+  const auto b = f.open();
+  auto first = list_of(room, 1);
+  first.set_has_more(true);
+  f.answer(f.entities.take<UserChannelsRequest>(), first);
+  CHECK(b.socket->texts.empty());
+  CHECK(f.entities.all_asked<ReplayRequest>().empty());
+  const auto second = f.entities.take<UserChannelsRequest>();
+  CHECK(static_cast<const UserChannelsRequest&>(*second.request).after() == room.value);
+  std::vector<std::string> heard{"\"hello\""};
+  SUBCASE("all are hers") {
+    f.answer(second, list_of(den, 2));
+    CHECK(b.socket->texts.size() == 1);
+    continues(room, 8);
+    continues(den, 3);
+    heard.insert(heard.end(), {"\"message\"", "\"message\""});
+  }
+  SUBCASE("she leaves one of the second while that is read") {
+    f.entities.publish(key_of(ann), 1, unlisted(den));
+    f.loop.run();
+    f.answer(second, list_of(den, 2));
+    continues(room, 8);
+    f.entities.publish(key_of(den), 5, post("secret", den));
+    f.loop.run();
+    heard.insert(heard.end(), {"\"channel_left\"", "\"message\""});
+  }
+  std::vector<std::string> types;
+  for (const auto& text : b.socket->texts) types.push_back(member(text, "type"));
+  CHECK(types == heard);
+  REQUIRE_FALSE(b.socket->texts.empty());
+  CHECK(member(b.socket->texts[0], "is_resumed") == "true");
+  CHECK(f.entities.all_asked<ReplayRequest>().empty());
 }
 
 TEST_CASE("rtm: a resumed client whose events are too old is told of the gap") {
@@ -744,12 +532,10 @@ TEST_CASE("rtm: a gap in the person's own stream makes her list count again") {
   fixture f;
   f.entities.channels = {room, den};
   const auto a = f.open_with_hello();
-  Event marked;
-  marked.mutable_channel_marked()->set_channel(room.value);
-  f.entities.publish(key_of(ann), 1, marked);
+  f.entities.publish(key_of(ann), 1, marked());
   f.loop.run();
   f.entities.channels = {room};  // she has left the den, unheard
-  f.entities.publish(key_of(ann), 5, marked);
+  f.entities.publish(key_of(ann), 5, marked());
   f.loop.run();
   f.entities.take<ReplayRequest>().done(errc::too_old);
   f.loop.run();
