@@ -3,6 +3,8 @@
 // whoever takes part dies, is paused or loses the slot at every step. What was acknowledged stays, once and in order;
 // one node at a time writes; subscribers hear all of it; and when it is quiet the entity is where it belongs.
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include <doctest/doctest.h>
 
@@ -190,6 +192,41 @@ TEST_CASE("loans: it goes round under fire: nobody is refused, all is in order, 
   std::uint64_t loans = 0;
   for (auto& [_, each] : t.members) loans += each->runs->inspect().figures().loans;
   CHECK(loans > 20);
+}
+
+TEST_CASE("loans: who subscribes while it goes round is told so in the end, and hears what is published from then on") {
+  three_nodes c(7);
+  auto& t = c.t;
+  std::map<std::string, std::vector<seq_t>> since;  // the last that was acknowledged when it was subscribed
+  int asked = 0, refused = 0;
+  for (int i = 0; i < 400; ++i) {
+    if (i % 8 == 0) pin(t, lent_key, "n" + std::to_string(1 + t.random() % 3));
+    if (i % 20 == 5) {
+      const auto name = "n" + std::to_string(1 + asked++ % 3);
+      auto& at = *c.at(name).runs;
+      at.door().unsubscribe(lent_key);
+      at.door().subscribe(lent_key, [&, name](result<> outcome) {
+        refused += !outcome.ok();
+        since[name].push_back(t.acknowledged[lent_ledger].rbegin()->first);
+      });
+    }
+    if (i % 2 == 0) c.append();
+    t.clock.advance(1ms);
+    t.topology.deliver();
+    for (int n = 0; n < 40; ++n) t.nudge();
+  }
+  t.pass(2s);
+  CHECK(asked == 20);
+  CHECK(refused == 0);
+  const auto last = t.acknowledged[lent_ledger].rbegin()->first;
+  for (auto& [name, each] : t.members) {
+    CAPTURE(name);
+    REQUIRE(since[name].size() >= 6);
+    std::set<seq_t> heard;
+    for (const auto& event : each->published)
+      if (event->stream == lent_key) heard.insert(event->seq);
+    for (auto seq = since[name].back() + 1; seq <= last; ++seq) CHECK(heard.contains(seq));
+  }
 }
 
 TEST_CASE("loans: two pins at once: the last one counts") {
