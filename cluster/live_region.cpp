@@ -229,17 +229,17 @@ std::shared_ptr<reply_handle> live_region::reply_to(node_index origin, std::uint
   });
 }
 
-node_start live_region::sitting(node_index node) const {
-  return {node, node.value < sitting_.size() ? sitting_[node.value].load(std::memory_order_relaxed) : 0};
+node_start live_region::start_of(node_index node) const {
+  return {node, node.value < starts_.size() ? starts_[node.value].load(std::memory_order_relaxed) : 0};
 }
 
 /// Before it goes, so that whoever asked is told if `to` dies. To this node: it is back.
 void live_region::note_sent(node_index to, node_index origin, std::uint64_t correlation, steady_time deadline) {
   if (correlation == 0) return;
   if (origin == services_.self)
-    services_.asks->sent(correlation, to == services_.self ? node_start{} : sitting(to));
+    services_.asks->sent(correlation, to == services_.self ? node_start{} : start_of(to));
   else
-    passed_.note({deadline, sitting(to), origin, correlation}, now());
+    passed_.note({deadline, start_of(to), origin, correlation}, now());
 }
 
 /// Over the link.
@@ -304,7 +304,7 @@ void live_region::apply(const slot_table& table, const std::vector<node_identity
   std::vector<node_index> alive;
   for (const auto& each : members) alive.push_back(each.node);
   for (const auto& each : members)  // before anything goes there
-    if (each.node.value < sitting_.size()) sitting_[each.node.value].store(each.incarnation, std::memory_order_relaxed);
+    if (each.node.value < starts_.size()) starts_[each.node.value].store(each.incarnation, std::memory_order_relaxed);
   std::vector<slot_id> changed;
   with_gates(
       [&](auto& gates, auto& todo) {

@@ -125,7 +125,7 @@ class live_region final : public region, public entity_door, public loan_door {
   std::shared_ptr<const envelope> open(letter_item& letter, epoch_t epoch);
   std::shared_ptr<reply_handle> reply_to(node_index origin, std::uint64_t correlation);
   void refuse(slot_item& item, error why);
-  node_start sitting(node_index node) const;
+  node_start start_of(node_index node) const;
   void note_sent(node_index to, node_index origin, std::uint64_t correlation, steady_time deadline);
   std::unique_ptr<letter_item> letter_of(const envelope& message);
   void drained(slot_id slot, slot_remains remains);
@@ -205,7 +205,7 @@ class live_region final : public region, public entity_door, public loan_door {
   std::array<std::atomic<epoch_t>, slot_count> epochs_{};
   std::array<std::atomic<steady_time>, slot_count> taken_over_{};  // by this node
   /// The incarnation that each node had last, by its number. 0, also of numbers past these: whichever it is.
-  std::array<std::atomic<std::uint64_t>, 1'024> sitting_{};
+  std::array<std::atomic<std::uint64_t>, 1'024> starts_{};
   std::atomic<std::uint64_t> table_version_{0};  // of the gates, for who doesn't have their lock
 
   mutable std::mutex gates_mutex_;
