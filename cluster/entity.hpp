@@ -86,8 +86,9 @@ class entity {
   entity& operator=(const entity&) = delete;
   virtual ~entity() = default;
 
-  /// Reads what it needs from the store. Messages wait (bounded) until it returns; an error answers them and ends this
-  /// incarnation.
+  /// Reads what it needs from the store, where all that former incarnations may still write is: the SLOT has waited for
+  /// their commits, and a node that died with some of them was fenced off first. Messages wait (bounded) until it
+  /// returns; an error answers them and ends this incarnation.
   virtual task<result<>> load() = 0;
   /// REQUIRES: load() has succeeded.
   virtual void receive(std::shared_ptr<const envelope> message) = 0;

@@ -51,11 +51,6 @@ const protocol<channel>& channel::handlers() {
 void channel::receive(std::shared_ptr<const envelope> message) { handlers().dispatch(*this, std::move(message)); }
 
 task<result<>> channel::load() {
-  // What a former incarnation submitted before it crashed or was stopped is still in the queue and will be committed:
-  // its end can be read only behind it, or positions would be given out twice.
-  std::vector<write_op> nothing;
-  auto reached = co_await self().commit(std::move(nothing));
-  if (!reached) co_return reached.failure();
   auto stored = co_await query<stored_channel>(&read_channel, options_.posts_loaded_max);
   if (!stored) co_return stored.failure();
   // A channel that doesn't exist is active too: it says so to everyone, until it is created.

@@ -18,10 +18,6 @@ numbered_stream::numbered_stream(entity_context& self, const numbered_stream_opt
     : self_(self), options_(options), ring_(options.ring) {}
 
 task<result<>> numbered_stream::load() {
-  // What a former incarnation submitted before it crashed or was stopped is still in the queue and will be committed:
-  // rows and the stream's end can be read only behind it, or positions would be given out twice.
-  std::vector<write_op> nothing;
-  if (auto reached = co_await self_.commit(std::move(nothing)); !reached) co_return reached;
   std::function<result<store_reader::stream_end>(store_reader&)> query = [key = self_.key()](store_reader& reader) {
     return reader.end_of(key);
   };
