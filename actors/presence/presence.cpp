@@ -76,10 +76,13 @@ result<Nothing> presence::session_online(const SessionOnlineNotice& notice, cons
   what.node_incarnation = notice.node_incarnation();
   what.number = notice.number();
   what.idle = std::chrono::milliseconds(std::clamp<std::int64_t>(notice.idle_ms(), 0, idle_ms_max));
-  const bool has_room = users_.online(what, self().now(), self().wall());
+  const auto outcome = users_.online(what, self().now(), self().wall());
   if (const auto chosen = users_.chosen_away(what.user); chosen && *chosen != what.is_away)
     remind(what.user, what.session, *chosen);
-  return noted(has_room);
+  // Of a session that was brought back where the clock is behind, it isn't late: it says so again, a little later.
+  if (!outcome && outcome.code() == errc::conflict)
+    return error{errc::conflict, "a later report of " + to_text(key_of(what.session)) + " is known"};
+  return noted(outcome.ok());
 }
 
 result<Nothing> presence::session_offline(const SessionOfflineNotice& notice, const envelope&) {

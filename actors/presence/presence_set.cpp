@@ -20,10 +20,10 @@ presence_set::person* presence_set::find_or_add(user_id user, steady_time now) {
   return &who;
 }
 
-bool presence_set::online(const report& what, steady_time now, wall_time wall) {
+result<> presence_set::online(const report& what, steady_time now, wall_time wall) {
   bool is_new = !users_.contains(what.user);
   auto* who = find_or_add(what.user, now);
-  if (!who) return false;
+  if (!who) return errc::overloaded;
   if (is_new) who->is_away = what.is_away;
   auto& devices = who->devices;
   auto at = std::find_if(devices.begin(), devices.end(), [&](const device& d) { return d.session == what.session; });
@@ -37,7 +37,7 @@ bool presence_set::online(const report& what, steady_time now, wall_time wall) {
     }
     *at = device{what.session, what.node, what.node_incarnation, false, now, 0};
   }
-  if (what.number != 0 && what.number < at->number) return true;
+  if (what.number != 0 && what.number < at->number) return errc::conflict;
   at->number = std::max(at->number, what.number);
   if (what.is_connected)
     at->counts_until = now + limits_.silent_after;
@@ -52,7 +52,7 @@ bool presence_set::online(const report& what, steady_time now, wall_time wall) {
     who->last_activity = seconds_of(wall);
   }
   reconsider(what.user, *who, now);
-  return true;
+  return done;
 }
 
 bool presence_set::offline(user_id user, session_id session, steady_time now) {

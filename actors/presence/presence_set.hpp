@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "storage/model/ids.hpp"
+#include "storage/model/result.hpp"
 #include "storage/model/time.hpp"
 
 namespace throng {
@@ -53,8 +54,9 @@ class presence_set {
     std::optional<duration> idle;  // since she did something on that device, if that is known
     std::uint64_t number = 0;      // of the session's reports: one that comes late changes nothing; 0: it has none
   };
-  /// False if there are too many users.
-  bool online(const report& what, steady_time now, wall_time wall);
+  /// Errors: overloaded (there are too many users); conflict (a later report of that session is known: nothing
+  /// changes).
+  result<> online(const report& what, steady_time now, wall_time wall);
   bool offline(user_id user, session_id session, steady_time now);
   bool set_away(user_id user, bool is_away, steady_time now);
   /// A gateway is gone: all its devices at once have lost their sockets.

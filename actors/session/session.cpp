@@ -24,7 +24,7 @@ duration jittered(duration time, std::uint8_t chance) { return time * (900 + 200
 }  // namespace
 
 session::session(entity_context& self, const session_options& options)
-    : entity(self), options_(options), state_(options.limits) {}
+    : entity(self), options_(options), state_(options.limits), report_delay_(options.report_retry) {}
 
 const protocol<session>& session::handlers() {
   static const protocol<session> table{
@@ -62,6 +62,7 @@ message_ptr session::handover() const {
   all.set_active_ago_ms(milliseconds_of(now - active_at_));
   all.set_farewell_tries(farewell_tries_);
   all.set_report_number(report_number_);
+  all.set_is_report_unheard(report_again_.has_value());
   return share(std::move(all));
 }
 
@@ -79,6 +80,7 @@ void session::take_over(const google::protobuf::Message& handed) {
   active_at_ = now - milliseconds_from(all->active_ago_ms());
   farewell_tries_ = all->farewell_tries();
   report_number_ = all->report_number();
+  if (all->is_report_unheard()) report_again_ = now;
   schedule();
 }
 
@@ -316,9 +318,13 @@ task<> session::tell_presence(SessionOnlineNotice notice) {
   const auto number = notice.number();
   const bool was_active = notice.is_active();
   auto told = co_await self().ask(key_of(presence_bucket_of(owner())), std::move(notice), options_.ask_timeout);
+  if (told) report_delay_ = options_.report_retry;
   if (told || number != report_number_ || !state_.is_alive()) co_return;  // a later one says it all
   was_active_ |= was_active;
-  report_again_ = self().now() + options_.report_retry;
+  std::uint8_t chance[1];
+  options_.random_bytes(chance);
+  report_again_ = self().now() + jittered(report_delay_, chance[0]);
+  report_delay_ = std::min(2 * report_delay_, options_.heartbeat);
   schedule();
 }
 

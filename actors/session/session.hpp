@@ -32,8 +32,8 @@ struct session_options {
   /// How long a socket waits for the one whose place it takes to be closed, so that it is known what that was sent. One
   /// whose gateway doesn't answer isn't waited for any longer.
   duration detach_wait = std::chrono::milliseconds(500);
-  duration refresh_retry = std::chrono::seconds(1);   // after it was brought back
-  duration report_retry = std::chrono::seconds(2);    // of what the PRESENCE BUCKET hasn't heard
+  duration refresh_retry = std::chrono::seconds(1);  // after it was brought back
+  duration report_retry = std::chrono::seconds(2);  // of what the PRESENCE BUCKET hasn't heard; doubled up to heartbeat
   duration farewell_retry = std::chrono::seconds(2);  // until the USER has heard why a socket is to be closed
   unsigned farewell_tries_max = 30;
   /// Fills bytes that nobody can guess; the system's if empty. Any thread.
@@ -94,6 +94,7 @@ class session final : public entity {
   steady_time activity_reported_{};
   steady_time next_report_{};
   std::optional<steady_time> report_again_;  // the last one wasn't heard
+  duration report_delay_;                    // until then
   std::uint64_t report_number_ = 0;
   steady_time next_refresh_{};
   std::deque<SignedOut> farewells_;  // not heard by the USER yet

@@ -212,11 +212,11 @@ class loop_fan_out {
     std::uint32_t stream;
     std::vector<turn_event> events;
   };
+  static constexpr slot no_slot = UINT32_MAX;
   struct asked {
     entity_key stream;
-    slot at;  // no_slot: for the stream's live readers
+    slot at = no_slot;  // for the stream's live readers
   };
-  static constexpr slot no_slot = UINT32_MAX;
 
   std::uint32_t open(entity_key key, team_id team, stream_start& start);
   bool is_open(std::uint32_t index, entity_key key) const { return index_.find(key) == index; }
@@ -245,6 +245,8 @@ class loop_fan_out {
 
   void ask_for_stream(std::uint32_t index, steady_time now);
   void ask_for(std::uint32_t index, slot at, steady_time now);
+  /// Of no stream if that was answered already.
+  asked take_asked(std::uint64_t token);
   void lose_stream(std::uint32_t index, steady_time now);
   void lose(std::uint32_t index, slot at, steady_time now);
   void continue_stream(std::uint32_t index, catch_up::next then, std::span<const arrival> out, steady_time now);

@@ -28,12 +28,14 @@ void loop_fan_out::ask_for(std::uint32_t index, slot at, steady_time now) {
   source_.replay(streams_[index].key, who->cursor.after(), who->stamp, readers_[at].user, token);
 }
 
+loop_fan_out::asked loop_fan_out::take_asked(std::uint64_t token) {
+  const auto node = asked_.extract(token);
+  return node ? node.mapped() : asked{};
+}
+
 void loop_fan_out::on_page(std::uint64_t token, epoch_t epoch, seq_t end_seq, std::span<const arrival> events,
                            steady_time now, std::optional<seq_t> begin) {
-  const auto found = asked_.find(token);
-  if (found == asked_.end()) return;
-  const auto what = found->second;
-  asked_.erase(found);
+  const auto what = take_asked(token);
   const auto index = index_.find(what.stream);
   if (index == key_index::none) return;
   std::vector<arrival> out;
@@ -54,10 +56,7 @@ void loop_fan_out::on_page(std::uint64_t token, epoch_t epoch, seq_t end_seq, st
 }
 
 void loop_fan_out::on_lost(std::uint64_t token, bool may_read, steady_time now) {
-  const auto found = asked_.find(token);
-  if (found == asked_.end()) return;
-  const auto what = found->second;
-  asked_.erase(found);
+  const auto what = take_asked(token);
   const auto index = index_.find(what.stream);
   if (index == key_index::none) return;
   if (what.at != no_slot) {

@@ -377,6 +377,22 @@ TEST_CASE("presence: a later choice counts, though USER and bucket begin anew in
   CHECK(town.presence_of(town.ada).is_active());
 }
 
+TEST_CASE("presence: a session says that she is there until its bucket has heard it") {
+  one_town town;
+  const auto bucket = key_of(presence_bucket_of(town.ada));
+  const auto must = [&](auto order) {
+    bool is_done = false;
+    order([&](result<> outcome) { is_done = outcome.ok(); });
+    town.node.settle();
+    REQUIRE(is_done);
+  };
+  must([&](auto then) { town.node.inspect().quarantine(bucket, 10min, "for the test", then); });
+  town.connect(town.ada, phone, 100);
+  CHECK(town.after(7s) == "");  // reported at 0, 2 and 6 s
+  must([&](auto then) { town.node.inspect().release(bucket, then); });
+  CHECK(town.after(10s) == "+");  // the heartbeat would come after 54 s
+}
+
 TEST_CASE("presence: sessions that die with their node leave no ghost") {
   one_town town;
   town.connect(town.ada, phone, 100);
