@@ -117,6 +117,7 @@ void slot_gates::forward(slot_id slot, const gate& at, held what, steps& todo) {
     todo.push_back(deliver{slot, std::move(item)});
     return;
   }
+  if (sabotage::drops_what_waited && item->came_from != self_) return;
   ++item->hops;
   if (item->came_from != self_) item->via.push_back(self_);
   item->table_version = version_;
