@@ -688,7 +688,7 @@ void live_region::receive(node_index from, subscription_parcel& in, std::optiona
 void live_region::receive(node_index from, barrier_parcel& in, std::optional<error>) {
   const auto origin = in.origin.value ? in.origin : from;
   with_gates([&](auto& gates, auto& todo) {
-    gates.pass_barrier_of(origin, in.slot, in.barrier, in.table_version, in.hops, todo);
+    gates.pass_barrier_of(origin, from, in.slot, in.barrier, in.table_version, in.hops, todo);
   });
 }
 

@@ -27,7 +27,7 @@ void slot_gates::pass(slot_id slot, std::unique_ptr<slot_item> item, steps& todo
     return;
   }
   // What comes back is older than what waits for our barrier.
-  if (at.owner == self_ && at.lane != self_ && may_come_back(*item)) {
+  if (leaves_lane(at) && may_come_back(*item)) {
     if (at.is_open)
       todo.push_back(deliver{slot, std::move(item)});
     else if (has_room_for(at, *item))
@@ -41,8 +41,9 @@ void slot_gates::pass(slot_id slot, std::unique_ptr<slot_item> item, steps& todo
 
 /// It was here before, and was sent down the lane, or comes from a SLOT's mailbox. Whatever else comes from the same
 /// sender came later, or comes behind a barrier.
-bool slot_gates::may_come_back(const slot_item& item) const {
-  if (item.was_taken) return true;
+bool slot_gates::may_come_back(const slot_item& item) const { return item.was_taken || was_here(item); }
+
+bool slot_gates::was_here(const slot_item& item) const {
   return item.came_from != self_ && (item.origin == self_ || std::ranges::find(item.via, self_) != item.via.end());
 }
 
@@ -52,8 +53,8 @@ void slot_gates::keep_arrived(gate& at, std::unique_ptr<slot_item> item) {
   changing(at).arrived.push_back(std::move(item));
 }
 
-void slot_gates::pass_barrier_of(node_index origin, slot_id slot, std::uint64_t barrier, std::uint64_t table_version,
-                                 std::uint32_t hops, steps& todo) {
+void slot_gates::pass_barrier_of(node_index origin, node_index came_from, slot_id slot, std::uint64_t barrier,
+                                 std::uint64_t table_version, std::uint32_t hops, steps& todo) {
   auto& at = gates_[slot.value];
   // What came before it comes out here, even if it waits still. Our own would wait for itself.
   const bool is_own = origin == self_ && at.now && at.now->barrier == barrier;
@@ -62,7 +63,45 @@ void slot_gates::pass_barrier_of(node_index origin, slot_id slot, std::uint64_t 
     return;
   }
   if (hops > limits_.hops_max) return;  // its origin gives up waiting for it
-  pass_or_hold(slot, at, held_barrier{origin, barrier, table_version, hops}, todo);
+  pass_or_hold(slot, at, held_barrier{origin, came_from, barrier, table_version, hops}, todo);
+  give_back(slot, at, todo);
+}
+
+/// Its items went to another node, which isn't the owner (any more), and the barrier behind them hasn't come out yet.
+bool slot_gates::leaves_lane(const gate& at) const { return at.lane != at.owner && at.lane != self_; }
+
+/// Our lane leads to a node whose lane leads here, if its barrier is here: each missed a table that the other has
+/// followed. Neither barrier would ever come out, for each waits for the other. So both ends give back what came from
+/// the other, in order, with its barrier behind: there it is ahead of what waits, and its lane may be switched.
+void slot_gates::give_back(slot_id slot, gate& at, steps& todo) {
+  if (!at.now || !leaves_lane(at) || at.owner == self_) return;
+  auto& arrived = at.now->arrived;
+  auto& items = at.now->items;
+  const auto is_its_barrier = [&](const held& each) {
+    const auto* barrier = std::get_if<held_barrier>(&each);
+    return barrier && barrier->origin == at.lane && barrier->came_from == at.lane;
+  };
+  if (std::ranges::none_of(items, is_its_barrier)) return;
+  const auto is_from_there = [&](const slot_item& item) { return item.came_from == at.lane && !was_here(item); };
+  std::erase_if(arrived, [&](auto& item) {
+    if (!is_from_there(*item)) return false;
+    --held_items_;
+    held_bytes_ -= item->bytes();
+    forward(slot, at, std::move(item), todo);
+    return true;
+  });
+  std::erase_if(items, [&](held& each) {
+    if (const auto* barrier = std::get_if<held_barrier>(&each)) {
+      if (barrier->came_from != at.lane || barrier->origin == self_) return false;
+    } else {
+      const auto& item = *std::get<std::unique_ptr<slot_item>>(each);
+      if (!is_from_there(item)) return false;
+      held_bytes_ -= item.bytes();
+    }
+    --held_items_;
+    forward(slot, at, std::move(each), todo);
+    return true;
+  });
 }
 
 void slot_gates::pass_or_hold(slot_id slot, gate& at, held what, steps& todo) {
@@ -103,7 +142,7 @@ bool slot_gates::has_room_for(const gate& at, const slot_item& item) const {
   return items < limits_.held_items_max && held_bytes_ + item.bytes() <= limits_.held_bytes_max;
 }
 
-/// REQUIRES: !must_wait().
+/// Down the lane. REQUIRES: !must_wait(), or that it goes back there.
 void slot_gates::forward(slot_id slot, const gate& at, held what, steps& todo) {
   if (auto* barrier = std::get_if<held_barrier>(&what)) {
     if (at.lane == self_)
@@ -169,17 +208,14 @@ void slot_gates::change_owner(slot_id slot, gate& at, slot_table::owner next, st
   at.previous = next.previous;
   if (at.now) {
     at.now->is_refused = false;
-    if (next.node != self_)
-      for (auto& arrived = at.now->arrived; !arrived.empty(); arrived.pop_back())
-        at.now->items.push_front(std::move(arrived.back()));
     if (at.now->release_from.value)
       at.now->still_before.push_back({std::exchange(at.now->release_from, {}), at.now->release_version});
   }
   // What has come back already waits for our barrier no more than what will.
-  if (at.now && at.owner == self_ && at.lane != self_)
+  if (at.now && leaves_lane(at))
     std::erase_if(at.now->items, [&](held& each) {
       if (const auto* barrier = std::get_if<held_barrier>(&each)) {
-        if (barrier->table_version > version_) return false;
+        if (at.owner != self_ || barrier->table_version > version_) return false;
         --held_items_;
         todo.push_back(pass_barrier{barrier->origin, slot, barrier->barrier});
         return true;
@@ -353,6 +389,9 @@ void slot_gates::go_on(slot_id slot, gate& at, steps& todo) {
     else
       dropped_ += handed.size();
   }
+  if (at.now && at.owner != self_ && at.lane == at.owner)  // it goes on from here, ahead of what waited
+    for (auto& arrived = at.now->arrived; !arrived.empty(); arrived.pop_back())
+      at.now->items.push_front(std::move(arrived.back()));
   while (at.now && !at.now->arrived.empty() && at.is_open) {
     auto item = std::move(at.now->arrived.front());
     at.now->arrived.pop_front();
@@ -388,12 +427,14 @@ void slot_gates::switch_lane(slot_id slot, gate& at, steps& todo) {
   } else if (!at.lane.value || !is_alive(at.lane)) {
     if (at.now) at.now->barrier = 0;
     at.lane = at.owner;
-  } else if (!at.now || at.now->barrier == 0) {
-    auto& now = changing(at);
-    now.barrier = next_barrier_++;
-    now.barrier_sent = now_;
-    if (!now.leaves_lane_since) now.leaves_lane_since = now_;
-    todo.push_back(send_barrier{at.lane, slot, now.barrier, self_, version_, 0});
+  } else {
+    if (auto& now = changing(at); now.barrier == 0) {
+      now.barrier = next_barrier_++;
+      now.barrier_sent = now_;
+      if (!now.leaves_lane_since) now.leaves_lane_since = now_;
+      todo.push_back(send_barrier{at.lane, slot, now.barrier, self_, version_, 0});
+    }
+    give_back(slot, at, todo);
   }
 }
 

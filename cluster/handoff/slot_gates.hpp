@@ -16,6 +16,10 @@
 // given up; the only thing that loses items is the death of the node they were on, or a link whose ends took each other
 // for gone. What is asked again then (pending_asks.hpp) is a new item, behind all that its sender has sent since.
 //
+// The COORDINATOR moves the slot of a living node only when everybody has settled on the table before. If somebody
+// doesn't wait, lanes can lead in a circle. Two nodes whose lanes lead to each other give back what came from each
+// other, the barrier last, and go on from there; longer circles are left to `lane_wait`.
+//
 // Bounds: `held_items_max` of a slot and `held_bytes_max` of all slots are held; what comes then is refused with
 // errc::overloaded. Only what a drained SLOT gives back has room always: a mailbox had it before.
 //
@@ -134,8 +138,8 @@ class slot_gates {
 
   /// Of this node's own senders, or from a link: its came_from says.
   void pass(slot_id slot, std::unique_ptr<slot_item> item, steps& todo);
-  void pass_barrier_of(node_index origin, slot_id slot, std::uint64_t barrier, std::uint64_t table_version,
-                       std::uint32_t hops, steps& todo);
+  void pass_barrier_of(node_index origin, node_index came_from, slot_id slot, std::uint64_t barrier,
+                       std::uint64_t table_version, std::uint32_t hops, steps& todo);
 
   // -- events
   // ----------------------------------------------------------------------------------------------------------
@@ -184,6 +188,7 @@ class slot_gates {
  private:
   struct held_barrier {
     node_index origin;
+    node_index came_from;
     std::uint64_t barrier;
     std::uint64_t table_version;
     std::uint32_t hops;
@@ -197,7 +202,7 @@ class slot_gates {
   /// What only few gates have at a time.
   struct change {
     std::deque<std::unique_ptr<slot_item>>
-        arrived;  // ahead of our barrier, and of what waits for it, while the slot isn't open
+        arrived;  // ahead of our barrier, and of what waits for it, while the slot isn't open or the lane not switched
     std::deque<held> items;
     std::uint64_t barrier = 0;                     // on its way; 0: none
     steady_time barrier_sent{};                    // last
@@ -234,6 +239,9 @@ class slot_gates {
   void pass_or_hold(slot_id slot, gate& at, held what, steps& todo);
   void keep_arrived(gate& at, std::unique_ptr<slot_item> item);
   bool may_come_back(const slot_item& item) const;
+  bool was_here(const slot_item& item) const;
+  bool leaves_lane(const gate& at) const;
+  void give_back(slot_id slot, gate& at, steps& todo);
   bool has_room_for(const gate& at, const slot_item& item) const;
   void hold(gate& at, held what, steps& todo);
   void forward(slot_id slot, const gate& at, held what, steps& todo);

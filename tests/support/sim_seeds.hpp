@@ -5,7 +5,8 @@
 //   THRONG_SIM_SEEDS=5000         1 to 5000
 //   THRONG_SIM_SEEDS=5001-9000    those
 //
-// Otherwise as many as the test says, from 1; fewer under sanitizers, which are slow, and in one thread find little.
+// Otherwise as many as the test says, from 1, and those that have found something before; fewer under sanitizers, which
+// are slow, and in one thread find little.
 #pragma once
 
 #include <cstdlib>
@@ -31,15 +32,17 @@ inline std::vector<unsigned> seeds_of(const std::string& text) {
   return all;
 }
 
-inline std::vector<unsigned> sim_seeds([[maybe_unused]] unsigned usual, [[maybe_unused]] unsigned usual_if_slow) {
+inline std::vector<unsigned> sim_seeds([[maybe_unused]] unsigned usual, [[maybe_unused]] unsigned usual_if_slow,
+                                       const std::vector<unsigned>& proven = {}) {
   if (const char* one = std::getenv("THRONG_SIM_SEED")) return seeds_of(std::string(one) + "-" + one);
   if (const char* many = std::getenv("THRONG_SIM_SEEDS")) return seeds_of(many);
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  return seeds_of(std::to_string(usual_if_slow));
+  auto all = seeds_of(std::to_string(usual_if_slow));
 #else
-  (void)usual_if_slow;
-  return seeds_of(std::to_string(usual));
+  auto all = seeds_of(std::to_string(usual));
 #endif
+  all.insert(all.end(), proven.begin(), proven.end());
+  return all;
 }
 
 }  // namespace throng::test
