@@ -11,8 +11,8 @@ statement_tap& statement_tap::instance() {
 }
 
 void statement_tap::record(std::string_view shard, std::string_view statement, std::uint64_t rows,
-                           std::chrono::microseconds took) {
-  round_trips_.fetch_add(1, std::memory_order_relaxed);
+                           std::chrono::microseconds took, unsigned trips) {
+  round_trips_.fetch_add(trips, std::memory_order_relaxed);
   rows_.fetch_add(rows, std::memory_order_relaxed);
   micros_.fetch_add(static_cast<std::uint64_t>(took.count()), std::memory_order_relaxed);
   if (!is_recording_.load(std::memory_order_relaxed)) return;

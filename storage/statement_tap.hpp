@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // STATEMENT TAP: counts what a store asks of its database, and for the shell's `explain` keeps a short record of it.
-// The stores report every round trip; off, that costs three relaxed additions.
+// The stores report every statement; off, that costs three relaxed additions.
 #pragma once
 
 #include <atomic>
@@ -29,7 +29,9 @@ class statement_tap {
   /// The one of this process: `explain` sees all of it.
   static statement_tap& instance();
 
-  void record(std::string_view shard, std::string_view statement, std::uint64_t rows, std::chrono::microseconds took);
+  /// `trips`: 0 for a statement that went in one packet with one that was told before.
+  void record(std::string_view shard, std::string_view statement, std::uint64_t rows, std::chrono::microseconds took,
+              unsigned trips = 1);
   figures read_figures() const;
   bool is_recording() const { return is_recording_.load(std::memory_order_relaxed); }
 

@@ -337,6 +337,20 @@ std::vector<batch_statement> statements_of(const batch_plan& plan, const placeme
   return all.finish();
 }
 
+std::optional<std::vector<std::string>> packet_of(std::string first, const batch_plan& plan, const placement& where,
+                                                  std::uint64_t bytes_max) {
+  if (!plan.trims.empty()) return std::nullopt;
+  std::vector<std::string> packet{std::move(first)};
+  std::uint64_t bytes = packet.front().size();
+  for (auto& each : statements_of(plan, where)) {
+    bytes += each.text.size();
+    if (!each.values.empty() || bytes > std::min<std::uint64_t>(statement_bytes, bytes_max)) return std::nullopt;
+    packet.push_back(std::move(each.text));
+  }
+  packet.emplace_back("COMMIT");
+  return packet;
+}
+
 std::string put_fences_sql(std::span<const fence> guards, const table_routes& routes) {
   std::string sql = "INSERT INTO fences(slot, epoch, ksid) VALUES ";
   for (const auto& guard : guards) {

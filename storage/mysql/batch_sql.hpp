@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +32,11 @@ inline constexpr std::size_t listed_keys_max = 500;  // of an IN (…): MariaDB 
 
 /// Points into the plan's rows.
 std::vector<batch_statement> statements_of(const batch_plan& plan, const placement& where);
+
+/// `first`, the plan, and a COMMIT, for one packet. nullopt: it is too large for one (`bytes_max`, and as statements
+/// are), or has a row or a trim that goes in another way.
+std::optional<std::vector<std::string>> packet_of(std::string first, const batch_plan& plan, const placement& where,
+                                                  std::uint64_t bytes_max);
 
 /// INSERT … ON DUPLICATE KEY UPDATE of the fences' rows.
 std::string put_fences_sql(std::span<const fence> guards, const table_routes& routes);

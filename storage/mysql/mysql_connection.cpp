@@ -11,6 +11,7 @@
 #include <mysql_driver.h>
 #include <utility>
 
+#include "storage/model/assert.hpp"
 #include "storage/mysql/statement_shape.hpp"
 #include "storage/statement_tap.hpp"
 
@@ -28,19 +29,19 @@ auto told(Call call) {
   }
 }
 
-/// Tells the tap of one round trip when it ends, also when it fails.
+/// Tells the tap of one statement when its answer is there, also when that is a failure.
 class round_trip {
  public:
-  round_trip(const std::string& shard, std::string_view sql, bool is_shape)
-      : shard_(shard), sql_(sql), is_shape_(is_shape) {}
+  round_trip(const std::string& shard, std::string_view sql, bool is_shape, unsigned trips = 1)
+      : shard_(shard), sql_(sql), is_shape_(is_shape), trips_(trips) {}
   ~round_trip() {
     if (shard_.empty()) return;  // supervision and tools: not what calls ask of the store
     auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - since_);
     auto& tap = statement_tap::instance();
     if (is_shape_ || !tap.is_recording())
-      tap.record(shard_, sql_, rows_, took);
+      tap.record(shard_, sql_, rows_, took, trips_);
     else
-      tap.record(shard_, shape_of(sql_), rows_, took);
+      tap.record(shard_, shape_of(sql_), rows_, took, trips_);
   }
   round_trip(const round_trip&) = delete;
   round_trip& operator=(const round_trip&) = delete;
@@ -51,6 +52,7 @@ class round_trip {
   const std::string& shard_;
   std::string_view sql_;
   bool is_shape_;
+  unsigned trips_;
   std::uint64_t rows_ = 0;
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
 };
@@ -81,6 +83,7 @@ std::unique_ptr<sql::Connection> connect(std::string_view server, const connect_
   properties["OPT_READ_TIMEOUT"] = static_cast<int>(options.io_timeout.count());
   properties["OPT_WRITE_TIMEOUT"] = static_cast<int>(options.io_timeout.count());
   properties["OPT_CHARSET_NAME"] = sql::SQLString("utf8mb4");
+  if (options.sends_packets) properties["CLIENT_MULTI_STATEMENTS"] = true;
   properties["OPT_LOCAL_INFILE"] = 0;  // a server must not be able to ask for our files
   std::unique_ptr<sql::Connection> made(sql::mysql::get_driver_instance()->connect(properties));
   std::unique_ptr<sql::Statement> set(made->createStatement());
@@ -106,7 +109,7 @@ class connection::impl {
 };
 
 connection::connection(std::string_view server, const connect_options& options, std::string shard)
-    : shard_(std::move(shard)), state_(std::make_unique<impl>()) {
+    : shard_(std::move(shard)), sends_packets_(options.sends_packets), state_(std::make_unique<impl>()) {
   round_trip trip(shard_, "CONNECT", true);
   told([&] { state_->link = connect(server, options); });
   state_->bytes_max = number("SELECT @@max_allowed_packet");
@@ -127,6 +130,32 @@ std::uint64_t connection::run(std::string_view sql) {
     }
     return trip.brought(one->getUpdateCount());
   });
+}
+
+void connection::run_all(std::span<const std::string> statements, std::size_t& through) {
+  THRONG_ASSERT(sends_packets_ && !statements.empty());
+  std::string packet;
+  for (const auto& each : statements) {
+    if (!packet.empty()) packet += ';';
+    packet += each;
+  }
+  check_size(packet.size(), state_->bytes_max);
+  through = 0;
+  std::unique_ptr<sql::Statement> all;
+  for (const auto& each : statements) {
+    round_trip trip(shard_, each, false, through == 0 ? 1 : 0);
+    told([&] {
+      // The server ends its replies with the first failure, which throws here: exactly so many more are to come.
+      if (all) {
+        all->getMoreResults();
+      } else {
+        all.reset(state_->link->createStatement());
+        all->execute(given(packet));
+      }
+      trip.brought(all->getUpdateCount());
+    });
+    ++through;
+  }
 }
 
 std::uint64_t connection::number(std::string_view sql) {

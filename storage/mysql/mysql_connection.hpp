@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -35,7 +36,8 @@ class failure : public std::exception {
   bool is_read_only() const noexcept;          // a replica, or a fenced primary
   bool is_stale_statement() const noexcept;    // prepare it again (DDL went by)
   bool is_duplicate_key() const noexcept;
-  bool is_no_room() const noexcept;  // disk full
+  bool is_null_refused() const noexcept;  // by a column that is NOT NULL
+  bool is_no_room() const noexcept;       // disk full
   bool is_too_many_connections() const noexcept;
   bool is_access_denied() const noexcept;  // wrong user, password, or rights
   bool is_timeout() const noexcept;        // max_statement_time
@@ -55,6 +57,8 @@ struct connect_options {
   std::chrono::seconds connect_timeout{2};
   /// A statement that takes longer loses its connection (whole seconds: the connector knows no finer).
   std::chrono::seconds io_timeout{5};
+  /// Whether run_all() may be used. Only for who composes statements of nothing but literals of its own.
+  bool sends_packets = false;
 };
 
 struct text {
@@ -160,6 +164,10 @@ class connection {
 
   /// One statement of text, without a result. Rows changed.
   std::uint64_t run(std::string_view sql);
+  /// Statements without results, in one packet and one round trip: each begins when the one before has succeeded.
+  /// Throws the first failure; `through` counts those before it. REQUIRES: sends_packets(), and no empty statement.
+  void run_all(std::span<const std::string> statements, std::size_t& through);
+  bool sends_packets() const { return sends_packets_; }
   /// One query of text.
   rows query(std::string_view sql);
   /// The first column of the first row; 0 or "" without a row.
@@ -178,6 +186,7 @@ class connection {
 
  private:
   std::string shard_;
+  bool sends_packets_;
   std::unique_ptr<impl> state_;
 };
 

@@ -59,6 +59,8 @@ bool failure::is_stale_statement() const noexcept {
 
 bool failure::is_duplicate_key() const noexcept { return is_one_of(code_, {1062, 1586}); }
 
+bool failure::is_null_refused() const noexcept { return code_ == 1048; }
+
 bool failure::is_no_room() const noexcept {
   if (is_one_of(code_, {3, 20, 28, 1021, 1041, 1114})) return true;
   // InnoDB and the binary log wrap what the system said: "Got error 28 …", "(errno: 28 …)", "(Errcode: 28 …)".

@@ -43,7 +43,7 @@ class mysql_store final : public store, public lookup_writer {
         options_(options),
         where_{options.routes, range},
         read_health_(std::make_shared<shard_health>(to_text(range), "reads")),
-        link_(make_link(std::make_shared<shard_health>(to_text(range), "writes"))),
+        link_(make_link(std::make_shared<shard_health>(to_text(range), "writes"), options.sends_packets)),
         lookups_(make_link(std::make_shared<shard_health>(to_text(range), "lookups")), where_, options.commit_patience),
         mark_{random_number(), 0} {}
 
@@ -76,8 +76,10 @@ class mysql_store final : public store, public lookup_writer {
   }
 
  private:
-  primary_link make_link(std::shared_ptr<shard_health> health) const {
-    return {shards_, range_, options_.connect, std::move(health)};
+  primary_link make_link(std::shared_ptr<shard_health> health, bool sends_packets = false) const {
+    auto connect = options_.connect;
+    connect.sends_packets = sends_packets;
+    return {shards_, range_, std::move(connect), std::move(health)};
   }
   mysql::tries_left tries() const { return {clock::now() + options_.commit_patience, options_.lock_retries_max}; }
   mysql::writer& writer();
@@ -131,6 +133,7 @@ result<std::vector<result<>>> mysql_store::commit(std::span<const commit_unit> u
       if (is_unknown) {
         auto attempt = std::exchange(writer_, std::nullopt);
         if (is_committed(units.size(), why)) return answer(attempt->take_outcomes());
+        ++mark_.batch;  // fate_of() has used it up
       } else {
         is_careful |= why.is_duplicate_key();
         auto refusal = link_.to_error(why);

@@ -2,9 +2,10 @@
 // One shard on MySQL or MariaDB servers, as a STORE. It asks the SHARD DIRECTORY where the shard's primary is, follows
 // it through a failover, and resolves what it can't know by reading back:
 //
-//   commit(units) ─► guard row (generation, frozen?) and marker row · rows · COMMIT
+//   commit(units) ─► guard row (generation, frozen?) and marker row · rows · COMMIT, in one packet if they fit
 //        lost before COMMIT was sent ─► nothing happened: again, on whoever is primary then
-//        lost after it was sent      ─► is the marker of this batch there? yes: committed; no: again. Until known.
+//        lost after it was sent      ─► is the marker of this batch there? yes: committed. No: a later one is left, so
+//                                       that the packet finds it when it comes late, and again. Until known.
 //
 // While there is no primary, commit() waits for one up to commit_patience and then answers errc::service_unavailable
 // (nothing was committed). An unknown outcome is never answered.
@@ -26,6 +27,8 @@ struct mysql_options {
   std::chrono::milliseconds commit_patience{10'000};
   std::chrono::milliseconds read_patience{2'000};
   unsigned lock_retries_max = 20;  // of a batch after deadlocks
+  /// Most batches go in one packet. False behind a vtgate: whether it takes such packets depends on its version.
+  bool sends_packets = true;
   table_routes routes = table_routes::standard();
   /// Set when the process is going down. A commit whose outcome can't be found out by then ends the process instead of
   /// answering, as errors of the disk do with SQLite; null: it goes on asking.

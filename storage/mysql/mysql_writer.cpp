@@ -8,11 +8,31 @@
 #include <string>
 #include <utility>
 
-#include "storage/lookups.hpp"
 #include "storage/mysql/batch_sql.hpp"
+#include "storage/mysql/fact_reader.hpp"
+#include "storage/mysql/query_by_keys.hpp"
 #include "storage/store.hpp"
 
 namespace throng::mysql {
+
+/// Rolls back what isn't released; when even that fails, the connection is of no use any more and its server does it.
+class open_transaction {
+ public:
+  explicit open_transaction(connection& db) : db_(&db) {}
+  ~open_transaction() {
+    if (!db_) return;
+    try {
+      db_->run("ROLLBACK");
+    } catch (const failure&) {  // the reason is the one that led here; the next use of the connection fails too
+    }
+  }
+  open_transaction(const open_transaction&) = delete;
+  open_transaction& operator=(const open_transaction&) = delete;
+  void release() { db_ = nullptr; }
+
+ private:
+  connection* db_;
+};
 
 namespace {
 
@@ -23,59 +43,7 @@ std::int64_t now_micros() {
 
 std::string text_of(std::uint64_t number) { return std::to_string(number); }
 
-token_hash hash_of(const std::string& bytes) {
-  token_hash hash{};
-  std::copy_n(bytes.begin(), std::min(bytes.size(), hash.size()), hash.begin());
-  return hash;
-}
-
-template <class Key>
-void make_unique(std::vector<Key>& keys) {
-  std::ranges::sort(keys);
-  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-}
-
-/// Runs `before` + some of the keys + `after` as queries, and shows each row to `take`.
-template <class Key, class Take>
-void query_by_keys(connection& db, std::string_view before, std::vector<Key> keys, std::string_view after, Take take) {
-  make_unique(keys);
-  std::span<const Key> left(keys);
-  while (!left.empty()) {
-    auto some = left.first(std::min(listed_keys_max, left.size()));
-    left = left.subspan(some.size());
-    auto found = db.query(std::string(before) + " IN (" + literals(some) + ")" + std::string(after));
-    while (found.next()) take(found);
-  }
-}
-
-/// Shows each operation of type Op to `take`.
-template <class Op, class Take>
-void each_op(std::span<const commit_unit> units, Take take) {
-  for (const auto& unit : units)
-    for (const auto& op : unit.ops)
-      if (auto* one = std::get_if<Op>(&op)) take(*one);
-}
-
 error not_our_range() { return {errc::wrong_owner, "the shard takes no writes now, because it is being resharded"}; }
-
-/// Rolls back what isn't released; when even that fails, the connection is of no use any more and its server does it.
-class transaction {
- public:
-  explicit transaction(connection& db) : db_(&db) {}
-  ~transaction() {
-    if (!db_) return;
-    try {
-      db_->run("ROLLBACK");
-    } catch (const failure&) {  // the reason is the one that led here; the next use of the connection fails too
-    }
-  }
-  transaction(const transaction&) = delete;
-  transaction& operator=(const transaction&) = delete;
-  void release() { db_ = nullptr; }
-
- private:
-  connection* db_;
-};
 
 void execute(connection& db, const batch_statement& one) {
   if (one.values.empty()) {
@@ -109,15 +77,69 @@ writer::writer(connection& db, const placement& where)
 
 result<std::vector<result<>>> writer::commit(std::span<const commit_unit> units, batch_mark mark, bool is_careful) {
   is_commit_sent_ = false;
-  transaction all(db_);
+  if (db_.sends_packets() && !is_careful && !needs_facts(units))
+    if (auto answer = commit_at_once(units, mark)) return *std::move(answer);
+  return commit_step_by_step(units, mark, is_careful);
+}
+
+/// In one packet. The server checks on its own that the epochs still hold: it carries out nothing behind a statement
+/// that fails. nullopt: this batch doesn't go into one packet.
+std::optional<result<std::vector<result<>>>> writer::commit_at_once(std::span<const commit_unit> units,
+                                                                    batch_mark mark) {
+  std::optional<open_transaction> all;
+  bool is_guard_locked = false;
+  const auto look = [&] {
+    if (!all) all.emplace(db_);
+    is_guard_locked = true;
+    if (look_at_guard() == claim::not_ours) return false;
+    read_epochs(units);
+    return true;
+  };
+  if (!knows_epochs_of(units) && !look()) return not_our_range();
+  while (true) {
+    batch_facts facts;
+    facts.epochs = epochs_;
+    auto plan = plan_batch(units, facts, where_);
+    if (!plan.writes()) return std::nullopt;
+    auto packet = packet_of(claim_sql(mark), plan, where_, db_.statement_bytes_max() / 2);
+    if (!packet) return std::nullopt;
+    outcomes_ = std::move(plan.outcomes);
+    if (!all) all.emplace(db_);
+    if (send(*packet, *all)) return take_outcomes();
+    if (is_guard_locked) throw failure(1205, "the guard row changed under its lock");
+    if (!look()) return not_our_range();
+  }
+}
+
+/// False: the guard row isn't as we know it, and nothing was done.
+bool writer::send(const std::vector<std::string>& packet, open_transaction& all) {
+  std::size_t through = 0;
+  is_commit_sent_ = true;
+  try {
+    db_.run_all(packet, through);
+  } catch (const failure& why) {
+    const bool is_commit = through + 1 == packet.size();
+    is_commit_sent_ = is_commit || why.is_connection_lost();
+    if (is_commit_sent_) all.release();
+    if (through == 0 && why.is_null_refused()) return false;
+    throw;
+  }
+  all.release();
+  is_commit_sent_ = false;
+  return true;
+}
+
+result<std::vector<result<>>> writer::commit_step_by_step(std::span<const commit_unit> units, batch_mark mark,
+                                                          bool is_careful) {
+  open_transaction all(db_);
   const auto may_write = std::ranges::any_of(units, [](const auto& unit) { return !unit.ops.empty(); });
   if ((may_write ? claim_shard(mark) : look_at_guard()) == claim::not_ours) return not_our_range();
   read_epochs(units);
   batch_facts facts;
   facts.epochs = epochs_;
-  read_domains(units, facts);
-  read_tokens(units, facts);
-  if (is_careful) read_rows(units, facts);
+  read_domains(db_, units, where_, facts);
+  read_tokens(db_, units, where_, facts);
+  if (is_careful) read_rows(db_, units, facts);
 
   auto plan = plan_batch(units, facts, where_);
   if (!plan.writes()) return std::move(plan.outcomes);
@@ -141,6 +163,16 @@ std::vector<result<>> writer::take_outcomes() {
   }
   trimmed_.clear();
   return std::move(outcomes_);
+}
+
+/// For a packet: leaves the mark and locks the guard row as claim_shard() does, and fails where that row isn't as we
+/// know it, and where a later mark is there already: then somebody has asked for this batch's fate, and was told that
+/// it never came.
+std::string writer::claim_sql(batch_mark mark) const {
+  return "INSERT INTO writers(id, batch, at) VALUES (" + text_of(mark.writer) +
+         ", (SELECT IF(state = 0 AND generation = " + text_of(generation_) + ", " + text_of(mark.batch) +
+         ", NULL) FROM shard_guard WHERE id = 0 LOCK IN SHARE MODE), " + std::to_string(now_micros()) +
+         ") ON DUPLICATE KEY UPDATE batch = IF(batch < VALUES(batch), VALUES(batch), NULL), at = VALUES(at)";
 }
 
 /// Leaves the mark, and locks the guard row against changes until the end: fences stay as they are, and whoever freezes
@@ -172,6 +204,13 @@ void writer::forget_epochs(std::uint64_t generation) {
   is_known_.assign(is_known_.size(), false);
 }
 
+bool writer::knows_epochs_of(std::span<const commit_unit> units) const {
+  return std::ranges::all_of(units, [&](const auto& unit) {
+    const auto slot = unit.guard.slot.value;
+    return unit.guard.epoch == 0 || slot >= slot_count || is_known_[slot];
+  });
+}
+
 void writer::read_epochs(std::span<const commit_unit> units) {
   std::vector<std::uint64_t> slots;
   for (const auto& unit : units) {
@@ -185,65 +224,6 @@ void writer::read_epochs(std::span<const commit_unit> units) {
   for (auto slot : slots) is_known_[slot] = true;
 }
 
-void writer::read_rows(std::span<const commit_unit> units, batch_facts& facts) {
-  std::vector<message_key> messages;
-  each_op<insert_message>(units,
-                          [&](const auto& op) { messages.emplace_back(op.row.channel.value, op.row.ts.micros); });
-  query_by_keys(db_, "SELECT channel, ts FROM messages WHERE (channel, ts)", messages, "", [&](rows& found) {
-    auto channel = found.unsigned_number();
-    facts.messages.emplace(channel, found.number());
-  });
-  std::vector<event_key> events;
-  each_op<insert_event>(units, [&](const auto& op) {
-    events.emplace_back(static_cast<std::uint64_t>(op.row.stream.kind), op.row.stream.id, op.row.seq);
-  });
-  query_by_keys(db_, "SELECT kind, id, seq FROM events WHERE (kind, id, seq)", events, "", [&](rows& found) {
-    auto kind = found.unsigned_number();
-    auto id = found.unsigned_number();
-    facts.events.emplace(kind, id, found.unsigned_number());
-  });
-}
-
-/// Locks what it finds. What it doesn't find is written by a plain INSERT, so that of two who want a domain one fails.
-void writer::read_domains(std::span<const commit_unit> units, batch_facts& facts) {
-  std::vector<std::uint64_t> teams;
-  std::vector<std::string_view> domains;
-  each_op<put_workspace>(units, [&](const auto& op) {
-    teams.push_back(op.row.id.value);
-    if (where_.keeps(op.row.domain)) domains.push_back(op.row.domain);
-  });
-  if (teams.empty()) return;
-  query_by_keys(db_, "SELECT id, domain FROM workspaces WHERE id", teams, " FOR UPDATE", [&](rows& found) {
-    auto id = found.unsigned_number();
-    facts.domain_of.emplace(id, found.bytes());
-  });
-  for (const auto& [team, domain] : facts.domain_of)
-    if (where_.keeps(domain)) domains.push_back(domain);
-  auto taken_before = now_micros() - std::chrono::microseconds(reservation_lasts).count();
-  query_by_keys(db_,
-                "SELECT d.domain, d.workspace, d.reserved < " + std::to_string(taken_before) +
-                    ", w.id IS NOT NULL FROM workspace_domains d LEFT JOIN workspaces w"
-                    " ON w.id = d.workspace AND w.domain = d.domain WHERE d.domain",
-                domains, " FOR UPDATE", [&](rows& found) {
-                  auto& fact = facts.domains[found.bytes()];
-                  fact.owner = found.unsigned_number();
-                  auto is_old = found.flag();
-                  auto is_there = found.flag();
-                  fact.is_free_to_take = is_old && !is_there && where_.range.contains(where_.routes.of_key(fact.owner));
-                });
-}
-
-void writer::read_tokens(std::span<const commit_unit> units, batch_facts& facts) {
-  std::vector<token_hash> hashes;
-  each_op<put_token>(units, [&](const auto& op) {
-    if (where_.keeps(op.row.hash)) hashes.push_back(op.row.hash);
-  });
-  query_by_keys(db_, "SELECT hash, owner FROM token_owners WHERE hash", hashes, " FOR UPDATE", [&](rows& found) {
-    auto hash = hash_of(found.bytes());
-    facts.token_owners.emplace(hash, found.unsigned_number());
-  });
-}
-
 /// May be repeated, so that a lost COMMIT is no riddle here.
 result<> writer::raise_fences(std::span<const fence> guards) {
   std::vector<std::uint64_t> slots;
@@ -252,7 +232,7 @@ result<> writer::raise_fences(std::span<const fence> guards) {
       return error{errc::internal_error, "slot " + std::to_string(guard.slot.value) + " doesn't exist"};
     slots.push_back(guard.slot.value);
   }
-  transaction all(db_);
+  open_transaction all(db_);
   auto row = db_.query("SELECT state, generation FROM shard_guard WHERE id = 0 FOR UPDATE");
   if (!row.next()) throw failure(1146, "the shard has no guard row");
   if (row.number() != 0) return not_our_range();
@@ -289,7 +269,7 @@ result<> writer::raise_fences(std::span<const fence> guards) {
 }
 
 std::vector<fence> writer::fences() {
-  transaction all(db_);  // ends with a rollback: an open one would hold up a change of the schema
+  open_transaction all(db_);  // ends with a rollback: an open one would hold up a change of the schema
   std::vector<fence> known;
   auto found = db_.query("SELECT slot, epoch FROM fences ORDER BY slot");
   while (found.next()) {
@@ -300,17 +280,20 @@ std::vector<fence> writer::fences() {
 }
 
 batch_fate fate_of(batch_mark mark, connection& primary) {
-  transaction all(primary);
-  auto id = text_of(mark.writer);
+  open_transaction all(primary);
+  const auto id = text_of(mark.writer);
   primary.run("START TRANSACTION");
-  if (primary.number("SELECT batch FROM writers WHERE id = " + id + " FOR UPDATE") != mark.batch)
-    return batch_fate::absent;
-  // It is here. Whether it stays is shown by a commit after it: on a server that is cut off from its replicas, and
-  // about to be replaced, this one hangs as that one did.
-  primary.run("UPDATE writers SET at = at + 1 WHERE id = " + id);
+  // Locks the row also where it isn't there yet.
+  primary.run("INSERT INTO writers(id, batch, at) VALUES (" + id + ", 0, " + std::to_string(now_micros()) +
+              ") ON DUPLICATE KEY UPDATE at = at + 1");
+  const bool is_there = primary.number("SELECT batch FROM writers WHERE id = " + id + " FOR UPDATE") == mark.batch;
+  // What comes late finds that it is too late.
+  if (!is_there) primary.run("UPDATE writers SET batch = " + text_of(mark.batch + 1) + " WHERE id = " + id);
+  // Whether what is here stays is shown by a commit after it: on a server that is cut off from its replicas, and about
+  // to be replaced, this one hangs as that one did.
   all.release();
   primary.run("COMMIT");
-  return batch_fate::committed;
+  return is_there ? batch_fate::committed : batch_fate::absent;
 }
 
 }  // namespace throng::mysql

@@ -3,15 +3,18 @@
 // committed, unless is_commit_sent(): in that case only fate_of() on another connection tells. Used by one thread at a
 // time; what goes on after a failure is the MYSQL STORE's business.
 //
-//   a batch of posts   claim (guard row, marker row) · INSERT of all posts · COMMIT: three round trips
-//   with new epochs    and one to read them
-//   after a duplicate  and one to read which of the rows are there
+//   a batch of posts   claim (guard row, marker row) · INSERT of all posts · COMMIT: one packet, one round trip
+//   with new epochs    and two before it, for the guard row and for them
+//   after a duplicate, with large rows, or where the server takes one statement at a time
+//                      each in its turn
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -28,6 +31,8 @@ struct batch_mark {
   std::uint64_t writer = 0;
   std::uint64_t batch = 0;
 };
+
+class open_transaction;
 
 class writer {
  public:
@@ -47,13 +52,15 @@ class writer {
  private:
   enum class claim { granted, not_ours };
 
+  std::optional<result<std::vector<result<>>>> commit_at_once(std::span<const commit_unit> units, batch_mark mark);
+  result<std::vector<result<>>> commit_step_by_step(std::span<const commit_unit> units, batch_mark mark,
+                                                    bool is_careful);
+  bool send(const std::vector<std::string>& packet, open_transaction& all);
+  std::string claim_sql(batch_mark mark) const;
   claim claim_shard(batch_mark mark);
   claim look_at_guard();
+  bool knows_epochs_of(std::span<const commit_unit> units) const;
   void read_epochs(std::span<const commit_unit> units);
-  void read_rows(std::span<const commit_unit> units, batch_facts& facts);
-  void read_domains(std::span<const commit_unit> units, batch_facts& facts);
-  void read_tokens(std::span<const commit_unit> units, batch_facts& facts);
-  void run(const batch_plan& plan);
   void forget_epochs(std::uint64_t generation);
 
   connection& db_;
@@ -72,7 +79,9 @@ class writer {
 
 enum class batch_fate { committed, absent };
 /// What became of a batch whose COMMIT was cut off, asked of the server that is the primary now: waits, for as long as
-/// the session's lock wait, behind a transaction that still hangs there. Throws failure: nothing is known yet.
+/// the session's lock wait, behind a transaction that still hangs there. Absent is for good: its packet may still be on
+/// its way, but is refused when it comes, for the mark is `mark.batch + 1` from now on. Throws failure: nothing is
+/// known yet.
 batch_fate fate_of(batch_mark mark, connection& primary);
 
 }  // namespace throng::mysql

@@ -94,6 +94,7 @@ class mysql_storage final : public node_storage {
  private:
   mysql_options store_options() const {
     mysql_options options = mysql_options_of(settings_);
+    options.sends_packets = !settings_.storage.mysql.vtgate;
     options.routes = routes_;
     options.is_stopping = is_stopping_;
     return options;

@@ -110,6 +110,40 @@ TEST_CASE("mysql: numbers come back as they went, to the last bit") {
   CHECK(db.number("SELECT MAX(u) FROM numbers") == u64_max);
 }
 
+TEST_CASE("mysql: a packet of statements stops at the first that fails, and says which") {
+  const auto database = shared_mariadb::make_database();
+  auto options = mysql::local_server::root();
+  options.database = database;
+  options.sends_packets = true;
+  mysql::connection db(server().address(), options, "of a test");
+  db.run("CREATE TABLE numbers(n INT PRIMARY KEY)");
+  db.run("SET autocommit=0");
+  std::size_t through = 99;
+  const auto run_all = [&](std::vector<std::string> statements) {
+    return failure_of([&] { db.run_all(statements, through); }).code();
+  };
+  const auto trips = statement_tap::instance().read_figures().round_trips;
+  CHECK(run_all({"INSERT INTO numbers VALUES (1),(2)", "INSERT INTO numbers VALUES (3)", "COMMIT"}) == 0);
+  CHECK(through == 3);
+  CHECK(statement_tap::instance().read_figures().round_trips == trips + 1);
+  CHECK(run_all({"COMMIT"}) == 0);
+  CHECK(run_all({"INSERT INTO numbers VALUES (4)", "INSERT INTO numbers VALUES (3)", "COMMIT"}) == 1062);
+  CHECK(through == 1);
+  db.run("ROLLBACK");  // what came before is still open, and nothing of it stays
+  CHECK(db.number("SELECT COUNT(*) FROM numbers") == 3);
+  CHECK(run_all({"INSERT INTO numbers VALUES ("}) == 1064);
+  CHECK(through == 0);
+  CHECK(run_all({"INSERT INTO numbers VALUES (4)", "KILL CONNECTION_ID()", "COMMIT"}) != 0);
+  CHECK(through == 1);
+  auto later = server().connect_as_root(database);
+  CHECK(later.number("SELECT COUNT(*) FROM numbers") == 3);
+}
+
+TEST_CASE("mysql: only who asks for it may send more than one statement") {
+  auto db = server().connect_as_root(shared_mariadb::make_database());
+  CHECK(failure_of([&] { db.run("SET @a = 1; SET @b = 2"); }).code() == 1064);
+}
+
 TEST_CASE("mysql: every text comes back byte for byte, bound or quoted, and is found again") {
   auto db = server().connect_as_root(shared_mariadb::make_database());
   db.run("CREATE TABLE texts(id INT PRIMARY KEY, name VARBINARY(300) NOT NULL UNIQUE, body MEDIUMBLOB NOT NULL)");

@@ -34,6 +34,7 @@ class cutting_proxy {
     after_commit_answer,  // it has committed; the answer is lost
     late_commit,          // the client is cut, and the COMMIT arrives when the client already asks what became of it
     late_rollback,        // the same, but the server's side is closed then
+    much_later,           // the client is cut, and the COMMIT arrives when it has seen three more of them through
   };
 
   explicit cutting_proxy(std::uint16_t server_port) : server_port_(server_port) {
@@ -71,6 +72,8 @@ class cutting_proxy {
     asked_.notify_all();
   }
   int held_commits() const { return held_; }
+  /// Of cut::much_later: how many of them the server has answered.
+  int late_answers() const { return late_answers_; }
 
  private:
   static sockaddr_in loopback(std::uint16_t port) {
@@ -134,13 +137,14 @@ class cutting_proxy {
   /// False: the connection ends here.
   bool look(int& client, int server, std::string_view bytes) {
     constexpr std::size_t header = 5;  // length, number, the command
-    auto is_commit = bytes.size() > header && bytes.substr(header) == "COMMIT";
-    auto is_insert = bytes.substr(0, 64).find("INSERT INTO messages") != bytes.npos;
-    if (bytes.find("FROM writers") != bytes.npos) {
+    const auto is_commit = bytes.size() > header && (bytes.substr(header) == "COMMIT" || bytes.ends_with(";COMMIT"));
+    const auto is_insert = bytes.find("INSERT INTO messages") != bytes.npos;
+    if (bytes.find("at = at + 1") != bytes.npos) {
       send_ask();
       return true;
     }
     if (is_commit) hold();
+    if (is_commit) see_commit();
     auto when = next_.load();
     if (is_insert && (when == cut::at_insert || when == cut::after_insert)) {
       if (!next_.compare_exchange_strong(when, cut::none)) return true;
@@ -149,16 +153,23 @@ class cutting_proxy {
     }
     if (!is_commit || when < cut::before_commit || !next_.compare_exchange_strong(when, cut::none)) return true;
     if (when == cut::before_commit) return false;
-    if (when == cut::late_commit || when == cut::late_rollback) {
+    if (when == cut::late_commit || when == cut::late_rollback || when == cut::much_later) {
       std::unique_lock lock(mutex_);
-      auto before = asks_;
+      const auto asks = asks_, commits = commits_;
       ::close(std::exchange(client, -1));
-      asked_.wait_for(lock, std::chrono::seconds(10), [&] { return asks_ != before || is_ending_; });
+      asked_.wait_for(lock, std::chrono::seconds(10), [&] {
+        return is_ending_ || (when == cut::much_later ? commits_ >= commits + 4 : asks_ != asks);
+      });
       if (when == cut::late_rollback) return false;
     }
     send_all(server, bytes);
-    if (when != cut::after_commit) is_readable(server, 5'000);
+    if (when != cut::after_commit && is_readable(server, 5'000) && when == cut::much_later) ++late_answers_;
     return false;
+  }
+  void see_commit() {
+    std::lock_guard lock(mutex_);
+    ++commits_;
+    asked_.notify_all();
   }
   void send_ask() {
     std::lock_guard lock(mutex_);
@@ -178,10 +189,10 @@ class cutting_proxy {
   std::string address_;
   std::atomic<bool> is_ending_{false};
   std::atomic<cut> next_{cut::none};
-  std::atomic<int> connections_{0}, held_{0};
+  std::atomic<int> connections_{0}, held_{0}, late_answers_{0};
   std::mutex mutex_;
   std::condition_variable asked_;
-  int asks_ = 0;
+  int asks_ = 0, commits_ = 0;
   bool is_held_ = false;
   std::vector<std::thread> pairs_;
   std::thread acceptor_;

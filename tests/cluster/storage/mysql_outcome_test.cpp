@@ -49,12 +49,16 @@ void check_all_there(store& rows, std::int64_t last) {
 }
 
 TEST_CASE("mysql: a connection that is cut at any moment of a commit loses nothing and doubles nothing") {
+  bool sends_packets = true;
+  SUBCASE("in one packet") {}
+  SUBCASE("step by step") { sends_packets = false; }
   auto seed = std::random_device{}();
   CAPTURE(seed);
   std::mt19937 random(seed);
   cutting_proxy proxy(shared_mariadb::server().port());
   mysql_harness at;
   at.directory = make_fixed_shard_directory(shard_map::single(proxy.address()));
+  at.options.sends_packets = sends_packets;
   auto rows = at.open();
   std::map<cut, int> seen;
   std::int64_t last = 0;
@@ -73,6 +77,38 @@ TEST_CASE("mysql: a connection that is cut at any moment of a commit loses nothi
   }
   check_all_there(*rows, last);
   CHECK(seen.size() == 7);
+}
+
+TEST_CASE("mysql: a packet that arrives long after it was given up changes nothing") {
+  cutting_proxy proxy(shared_mariadb::server().port());
+  mysql_harness at;
+  at.directory = make_fixed_shard_directory(shard_map::single(proxy.address()));
+  auto rows = at.open();
+  const auto put = [&](std::int64_t number, std::string text) {
+    auto row = numbered(number);
+    row.data = std::move(text);
+    std::vector<commit_unit> units{{{}, {put_message{row}}}};
+    auto outcomes = rows->commit(units);
+    REQUIRE_MESSAGE(outcomes.ok(), outcomes.failure().detail);
+    REQUIRE(outcomes->at(0).ok());
+  };
+  bool is_first = false;
+  SUBCASE("the writer's first") { is_first = true; }
+  SUBCASE("one of many") {}
+  if (!is_first) put(9, "before");
+  proxy.cut_next(cut::much_later);
+  put(1, "first");
+  REQUIRE(proxy.waiting() == cut::none);
+  put(1, "second");
+  for (std::int64_t number = 2; proxy.late_answers() == 0; ++number) {
+    REQUIRE(number < 100'000);
+    put(number, "later");
+  }
+  auto found = rows->make_reader()->messages_after(lobby, 0, 1'000'000);
+  REQUIRE_MESSAGE(found.ok(), found.failure().detail);
+  const auto row = std::ranges::find(*found, 1, [](const auto& each) { return each.ts.micros; });
+  REQUIRE(row != found->end());
+  CHECK(row->data == "second");
 }
 
 TEST_CASE("mysql: an outcome that isn't known is asked for until there is a primary that knows") {

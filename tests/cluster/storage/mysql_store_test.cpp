@@ -78,6 +78,7 @@ TEST_CASE("mysql: who freezes a shard waits for the commits in flight, and those
   cutting_proxy proxy(shared_mariadb::server().port());
   mysql_harness at;
   at.directory->set(shard_map::single(proxy.address()));
+  at.options.sends_packets = false;
   auto rows = at.open();
   proxy.hold_commits(true);
   auto answer = std::async(std::launch::async, [&] { return rows->commit(post_unit(1)); });
@@ -89,6 +90,35 @@ TEST_CASE("mysql: who freezes a shard waits for the commits in flight, and those
   REQUIRE(answer.get().ok());
   admin.run("UPDATE shard_guard SET state = 1");
   CHECK(rows->commit(post_unit(2)).code() == errc::wrong_owner);
+}
+
+TEST_CASE("mysql: a packet that arrives after its shard was frozen, or after a fence was raised, is refused whole") {
+  cutting_proxy proxy(shared_mariadb::server().port());
+  mysql_harness at;
+  at.directory->set(shard_map::single(proxy.address()));
+  auto rows = at.open();
+  REQUIRE(rows->raise_fence({{5}, 10}).ok());
+  const auto late_commit = [&](auto meanwhile) {
+    proxy.hold_commits(true);
+    auto answer = std::async(std::launch::async, [&] { return rows->commit(post_unit(1, {{5}, 10})); });
+    REQUIRE(comes_true([&] { return proxy.held_commits() == 1; }));
+    meanwhile();
+    proxy.hold_commits(false);
+    return answer.get();
+  };
+  auto admin = at.admin();
+  SUBCASE("frozen") {
+    CHECK(late_commit([&] { admin.run("UPDATE shard_guard SET state = 1"); }).code() == errc::wrong_owner);
+  }
+  SUBCASE("fenced") {
+    auto beside_proxy = make_fixed_shard_directory(shard_map::single(shared_mariadb::server().address()));
+    auto other = open_mysql_store(*beside_proxy, {}, at.options);
+    REQUIRE(other.ok());
+    auto outcomes = late_commit([&] { REQUIRE((*other)->raise_fence({{5}, 11}).ok()); });
+    REQUIRE(outcomes.ok());
+    CHECK(outcomes->at(0).code() == errc::stale_epoch);
+  }
+  CHECK(admin.number("SELECT COUNT(*) FROM messages") == 0);
 }
 
 TEST_CASE("mysql: a fence that another store raised refuses what this one knew to be good") {

@@ -54,6 +54,30 @@ TEST_CASE("batch sql: posts of a batch are one statement, in the order of their 
   CHECK(all[0].values.empty());
 }
 
+TEST_CASE("batch sql: one packet is the claim, the statements and a COMMIT, unless it gets too large") {
+  std::vector<commit_unit> units{{{}, {insert_message{post(1)}, put_message{post(2)}}}};
+  batch_facts facts;
+  facts.epochs = no_epochs;
+  const auto packet_for = [&](std::span<const commit_unit> of, std::uint64_t bytes_max) {
+    return packet_of("CLAIM", plan_batch(of, facts, everywhere), everywhere, bytes_max);
+  };
+  auto packet = packet_for(units, 1'000'000);
+  REQUIRE(packet);
+  const auto all = statements_for(units);
+  REQUIRE(packet->size() == all.size() + 2);
+  CHECK(packet->front() == "CLAIM");
+  for (std::size_t i = 0; i < all.size(); ++i) CHECK(packet->at(i + 1) == all[i].text);
+  CHECK(packet->back() == "COMMIT");
+  CHECK_FALSE(packet_for(units, 100));
+  std::vector<commit_unit> large{{{}, {insert_message{post(1, std::string(large_row_bytes + 1, 'x'))}}}};
+  CHECK_FALSE(packet_for(large, 100'000'000));
+  std::vector<commit_unit> many;
+  for (int i = 0; i < 10; ++i) many.push_back({{}, {insert_message{post(i, std::string(500'000, 'x'))}}});
+  CHECK_FALSE(packet_for(many, 100'000'000));
+  std::vector<commit_unit> trims{{{}, {insert_message{post(1)}, trim_rows{}}}};
+  CHECK_FALSE(packet_for(trims, 1'000'000));
+}
+
 TEST_CASE("batch sql: what must be new, what is put and what is erased are three statements") {
   std::vector<commit_unit> units{{{},
                                   {insert_message{post(1)}, put_message{post(2)}, put_member{{{1}, {2}, {}}},
