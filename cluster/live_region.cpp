@@ -634,6 +634,11 @@ void live_region::receive(node_index from, letter_parcel& in, std::optional<erro
   letter->correlation = in.correlation;
   letter->origin = in.origin.value ? in.origin : from;
   if (in.correlation != 0) letter->deadline = now() + in.timeout;
+  if (in.correlation != 0 && letter->origin == services_.self) {  // it is back, and only here the time on links counts
+    const auto deadline = services_.asks->deadline_of(in.correlation);
+    if (!deadline) return;  // nobody waits for it any more: it mustn't be carried out behind what was asked since
+    letter->deadline = *deadline;
+  }
   letter->path = {.origin = letter->origin, .asked = in.asked, .arrived = wall()};
   letter->message = std::move(in.message);
   letter->table_version = in.table_version;

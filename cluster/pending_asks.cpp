@@ -39,6 +39,14 @@ bool pending_asks::resolve(std::uint64_t correlation, result<message_ptr> outcom
   return true;
 }
 
+std::optional<steady_time> pending_asks::deadline_of(std::uint64_t correlation) {
+  auto& home = shard_of(correlation);
+  std::lock_guard lock(home.mutex);
+  const auto found = home.asks.find(correlation);
+  if (found == home.asks.end()) return std::nullopt;
+  return found->second.deadline;
+}
+
 template <class Predicate>
 std::size_t pending_asks::finish_if(errc code, Predicate is_due) {
   std::vector<answer_callback> due;

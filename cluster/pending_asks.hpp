@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -33,6 +34,8 @@ class pending_asks {
   std::uint64_t add(steady_time deadline, answer_callback done, repetition again = {});
   /// False if nobody waits for it (any more).
   bool resolve(std::uint64_t correlation, result<message_ptr> outcome);
+  /// Of an ask that somebody still waits for.
+  std::optional<steady_time> deadline_of(std::uint64_t correlation);
   /// Answers everything whose deadline is not after `now`; how many.
   std::size_t expire(steady_time now);
   void stop();

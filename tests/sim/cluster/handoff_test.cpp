@@ -98,6 +98,28 @@ TEST_CASE("an owner that stalls doesn't write under its successor's epoch, and w
   cluster.check_safety();
 }
 
+TEST_CASE("an ask that comes back after its asker was told isn't carried out behind what was asked since") {
+  ledger_cluster cluster(9, 2);
+  auto& stalled = cluster.owner_of(ledger_key(1));
+  auto& next = cluster.at({static_cast<std::uint16_t>(3 - stalled.who.node.value)});
+  cluster.append(next, 1);
+  CHECK(cluster.net.on_the_way(next.who.node, stalled.who.node).size() == 1);
+  cluster.move(ledger_key(1), next.who.node);
+  cluster.learn(next);
+  for (int i = 0; i < 60; ++i) {  // longer than a barrier and a release are waited for
+    cluster.clock.advance(100ms);
+    next.runs->tick();
+    cluster.work(next);
+  }
+  CHECK(cluster.reasons["deadline_exceeded"] == 1);
+  cluster.append(next, 1);
+  for (int i = 0; i < 10; ++i) cluster.work(next);
+  CHECK(cluster.acknowledged[1].size() == 1);
+  cluster.settle();  // the first one gets there, and is sent on to who has the slot
+  CHECK(cluster.stored(1) == std::map<seq_t, int>{{1, 2}});
+  cluster.check_safety();
+}
+
 TEST_CASE("subscribers on every node hear each event once it is theirs, and are told to catch up after a move") {
   ledger_cluster cluster(5, 3);
   int subscribed = 0;

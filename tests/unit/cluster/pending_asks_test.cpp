@@ -68,6 +68,19 @@ TEST_CASE("pending asks: what was sent to a node that is gone is answered at onc
   CHECK(asks.waiting() == 0);
 }
 
+TEST_CASE("pending asks: the deadline of an ask is known for as long as somebody waits") {
+  pending_asks asks;
+  const auto answered = asks.add(steady_time{} + milliseconds(5), [](result<message_ptr>) {});
+  const auto expired = asks.add(steady_time{} + milliseconds(7), [](result<message_ptr>) {});
+  CHECK(asks.deadline_of(answered) == steady_time{} + milliseconds(5));
+  CHECK(asks.deadline_of(expired) == steady_time{} + milliseconds(7));
+  asks.resolve(answered, message_ptr{});
+  CHECK(!asks.deadline_of(answered));
+  asks.expire(steady_time{} + milliseconds(7));
+  CHECK(!asks.deadline_of(expired));
+  CHECK(!asks.deadline_of(expired + 1));
+}
+
 TEST_CASE("pending asks: a callback may ask again") {
   pending_asks asks;
   int heard = 0;
