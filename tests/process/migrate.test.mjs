@@ -93,7 +93,8 @@ describe('one channel', () => {
     };
     await comeHome();
     const owner = (await table(nodes[0], `find ${channel}`))[0].NODE;
-    for (const target of ['n1', 'n2', 'n3']) {
+    const elsewhere = nodes.map(({ name }) => name).filter((name) => name !== owner);
+    for (const target of [...elsewhere, owner]) {
       await shell(nodes[0], `migrate ${channel} ${target}`);
       await eventually(`${channel} to be on ${target}`, async () => {
         await at(nodes[2], people[2]).web.chat.postMessage({ channel, text: `on ${target}` });
