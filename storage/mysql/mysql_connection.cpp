@@ -30,11 +30,11 @@ auto told(Call call) {
 }
 
 /// Tells the tap of one statement when its answer is there, also when that is a failure.
-class round_trip {
+class tapped_statement {
  public:
-  round_trip(const std::string& shard, std::string_view sql, bool is_shape, unsigned trips = 1)
+  tapped_statement(const std::string& shard, std::string_view sql, bool is_shape, unsigned trips = 1)
       : shard_(shard), sql_(sql), is_shape_(is_shape), trips_(trips) {}
-  ~round_trip() {
+  ~tapped_statement() {
     if (shard_.empty()) return;  // supervision and tools: not what calls ask of the store
     auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - since_);
     auto& tap = statement_tap::instance();
@@ -43,8 +43,8 @@ class round_trip {
     else
       tap.record(shard_, shape_of(sql_), rows_, took, trips_);
   }
-  round_trip(const round_trip&) = delete;
-  round_trip& operator=(const round_trip&) = delete;
+  tapped_statement(const tapped_statement&) = delete;
+  tapped_statement& operator=(const tapped_statement&) = delete;
 
   std::uint64_t brought(std::uint64_t rows) { return rows_ = rows; }
 
@@ -110,7 +110,7 @@ class connection::impl {
 
 connection::connection(std::string_view server, const connect_options& options, std::string shard)
     : shard_(std::move(shard)), sends_packets_(options.sends_packets), state_(std::make_unique<impl>()) {
-  round_trip trip(shard_, "CONNECT", true);
+  tapped_statement told_of(shard_, "CONNECT", true);
   told([&] { state_->link = connect(server, options); });
   state_->bytes_max = number("SELECT @@max_allowed_packet");
 }
@@ -121,14 +121,14 @@ std::uint64_t connection::statement_bytes_max() const { return state_->bytes_max
 
 std::uint64_t connection::run(std::string_view sql) {
   check_size(sql.size(), state_->bytes_max);
-  round_trip trip(shard_, sql, false);
+  tapped_statement told_of(shard_, sql, false);
   return told([&] {
     std::unique_ptr<sql::Statement> one(state_->link->createStatement());
     if (one->execute(given(sql))) {  // a result nobody wants, but it must be read: the next statement would fail
       std::unique_ptr<sql::ResultSet> unwanted(one->getResultSet());
       return std::uint64_t{0};
     }
-    return trip.brought(one->getUpdateCount());
+    return told_of.brought(one->getUpdateCount());
   });
 }
 
@@ -143,7 +143,7 @@ void connection::run_all(std::span<const std::string> statements, std::size_t& t
   through = 0;
   std::unique_ptr<sql::Statement> all;
   for (const auto& each : statements) {
-    round_trip trip(shard_, each, false, through == 0 ? 1 : 0);
+    tapped_statement told_of(shard_, each, false, through == 0 ? 1 : 0);
     told([&] {
       // The server ends its replies with the first failure, which throws here: exactly so many more are to come.
       if (all) {
@@ -152,7 +152,7 @@ void connection::run_all(std::span<const std::string> statements, std::size_t& t
         all.reset(state_->link->createStatement());
         all->execute(given(packet));
       }
-      trip.brought(all->getUpdateCount());
+      told_of.brought(all->getUpdateCount());
     });
     ++through;
   }
@@ -177,7 +177,7 @@ std::string connection::quoted(std::string_view bytes) {
 
 bool connection::ping() noexcept {
   try {
-    round_trip trip(shard_, "PING", true);
+    tapped_statement told_of(shard_, "PING", true);
     return state_->link->isValid();
   } catch (const std::exception&) {
     return false;  // the answer, whatever the reason
@@ -234,13 +234,13 @@ std::size_t rows::count() const {
 
 rows connection::query(std::string_view sql) {
   check_size(sql.size(), state_->bytes_max);
-  round_trip trip(shard_, sql, false);
+  tapped_statement told_of(shard_, sql, false);
   return told([&] {
     auto state = std::make_unique<rows::impl>();
     state->link = state_->link;
     state->text.reset(state_->link->createStatement());
     state->found.reset(state->text->executeQuery(given(sql)));
-    trip.brought(state->found->rowsCount());
+    told_of.brought(state->found->rowsCount());
     return rows(std::move(state));
   });
 }
@@ -263,7 +263,7 @@ statement::statement(connection& on, std::string_view sql)
     : state_(new impl{on.shard(), shape_of(sql), on.statement_bytes_max(), on.state().link, nullptr}) {
   check_size(sql.size(), state_->bytes_max);
   auto preparing = "PREPARE " + state_->shape;
-  round_trip trip(state_->shard, preparing, true);
+  tapped_statement told_of(state_->shard, preparing, true);
   told([&] { state_->made.reset(state_->link->prepareStatement(given(sql))); });
 }
 
@@ -290,21 +290,21 @@ void statement::bind(int index, blob value) { bind(index, text{value.value}); }
 
 rows statement::fetch() {
   check_size(state_->bytes, state_->bytes_max);
-  round_trip trip(state_->shard, state_->shape, true);
+  tapped_statement told_of(state_->shard, state_->shape, true);
   return told([&] {
     auto state = std::make_unique<rows::impl>();
     state->link = state_->link;
     state->made = state_->made;
     state->found.reset(state_->made->executeQuery());
-    trip.brought(state->found->rowsCount());
+    told_of.brought(state->found->rowsCount());
     return rows(std::move(state));
   });
 }
 
 std::uint64_t statement::finish() {
   check_size(state_->bytes, state_->bytes_max);
-  round_trip trip(state_->shard, state_->shape, true);
-  return told([&] { return trip.brought(static_cast<std::uint64_t>(state_->made->executeUpdate())); });
+  tapped_statement told_of(state_->shard, state_->shape, true);
+  return told([&] { return told_of.brought(static_cast<std::uint64_t>(state_->made->executeUpdate())); });
 }
 
 }  // namespace throng::mysql
