@@ -77,6 +77,11 @@ struct batch_plan {
   std::vector<const trim_rows*> trims;  // after everything else of the batch
 
   bool writes() const;
+  /// It inserts posts, and does nothing else.
+  bool is_only_new_posts() const;
+
+ private:
+  bool writes_posts_alone() const;  // or nothing
 };
 
 /// Tells no one: lineages are read, and those that a refusal breaks are only remembered until the end of the batch.

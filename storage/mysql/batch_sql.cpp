@@ -37,7 +37,7 @@ constexpr table_words channels_words{"channels(id, team, data, ksid)", 4, "team 
 constexpr table_words members_words{"members(channel, user, joined, ksid)", 4, "joined = VALUES(joined)",
                                     "members WHERE (channel, user)"};
 constexpr table_words messages_words{
-    "messages(channel, ts, seq, user, thread_ts, in_channel, is_deleted, client_msg_id, data, ksid)", 10,
+    "messages(channel, ts, seq, user, thread_ts, in_channel, is_deleted, client_msg_id, data, ksid)", message_columns,
     "seq = VALUES(seq), user = VALUES(user), thread_ts = VALUES(thread_ts), in_channel = VALUES(in_channel),"
     " is_deleted = VALUES(is_deleted), client_msg_id = VALUES(client_msg_id), data = VALUES(data)",
     ""};
@@ -349,6 +349,21 @@ std::optional<std::vector<std::string>> packet_of(std::string first, const batch
   }
   packet.emplace_back("COMMIT");
   return packet;
+}
+
+std::string insert_posts_sql(std::size_t rows) {
+  std::string sql = "INSERT INTO ";
+  sql += messages_words.into;
+  sql +=
+      " VALUES (?,?,?,?,?,?,?,?,?,(SELECT IF(state = 0 AND generation = ? AND (SELECT batch FROM writers WHERE id = ?"
+      " LOCK IN SHARE MODE) < ?, ?, NULL) FROM shard_guard WHERE id = 0 LOCK IN SHARE MODE))";
+  for (std::size_t i = 1; i < rows; ++i) sql += ",(?,?,?,?,?,?,?,?,?,?)";
+  return sql;
+}
+
+void append_values(std::vector<sql_value>& values, const message_record& row, const table_routes& routes) {
+  as_values to{values};
+  columns(to, row, routes);
 }
 
 std::string put_fences_sql(std::span<const fence> guards, const table_routes& routes) {

@@ -5,20 +5,19 @@
 // when a table changes; a large row goes as a statement with parameters, since escaping may double it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "storage/mysql/batch_plan.hpp"
+#include "storage/mysql/sql_value.hpp"
 
 namespace throng::mysql {
-
-using sql_value = std::variant<std::int64_t, std::uint64_t, std::string_view>;
 
 struct batch_statement {
   std::string text;
@@ -37,6 +36,14 @@ std::vector<batch_statement> statements_of(const batch_plan& plan, const placeme
 /// are), or has a row or a trim that goes in another way.
 std::optional<std::vector<std::string>> packet_of(std::string first, const batch_plan& plan, const placement& where,
                                                   std::uint64_t bytes_max);
+
+/// An INSERT of so many posts, for append_values() of each of them, in order, but that before the first one's ksid go
+/// the guard row's generation, and the writer and the batch of a mark: that ksid is NULL, which is refused, where the
+/// guard row isn't so, or the writer's mark isn't older. REQUIRES: rows > 0.
+std::string insert_posts_sql(std::size_t rows);
+inline constexpr std::ptrdiff_t message_columns = 10;  // of the table messages; the last is ksid
+/// A post's columns; the values point into `row`.
+void append_values(std::vector<sql_value>& values, const message_record& row, const table_routes& routes);
 
 /// INSERT … ON DUPLICATE KEY UPDATE of the fences' rows.
 std::string put_fences_sql(std::span<const fence> guards, const table_routes& routes);

@@ -183,6 +183,7 @@ result<> local_server::launch(const std::vector<std::string>& more) {
                                      "--log-bin=binlog",
                                      "--relay-log=relaylog",
                                      "--binlog-format=ROW",
+                                     "--binlog-annotate-row-events=OFF",  // the statements' text, for people
                                      "--log-slave-updates",
                                      "--gtid-strict-mode=ON",
                                      "--slave-parallel-threads=8",

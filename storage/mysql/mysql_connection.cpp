@@ -72,7 +72,7 @@ std::unique_ptr<sql::Connection> connect(std::string_view server, const connect_
   // STRICT_ALL_TABLES: a value that doesn't fit is an error, and is never cut. The lock wait is short because the
   // waiter has a thread, and somebody behind it in a queue.
   static const sql::SQLString session =
-      "SET sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout=2";
+      "SET autocommit=1, sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout=2";
   auto is_socket = server.starts_with('/');
   std::map<sql::SQLString, sql::ConnectPropertyVal> properties;
   properties["hostName"] = given((is_socket ? "unix://" : "tcp://") + std::string(server));

@@ -38,10 +38,12 @@ class failure : public std::exception {
   bool is_duplicate_key() const noexcept;
   bool is_null_refused() const noexcept;  // by a column that is NOT NULL
   bool is_no_room() const noexcept;       // disk full
+  bool is_table_full() const noexcept;    // one way of it: the rows didn't get in
   bool is_too_many_connections() const noexcept;
-  bool is_access_denied() const noexcept;  // wrong user, password, or rights
-  bool is_timeout() const noexcept;        // max_statement_time
-  bool is_too_large() const noexcept;      // a statement, for the server's max_allowed_packet: nothing was done
+  bool is_too_many_statements() const noexcept;  // prepared ones, of all connections
+  bool is_access_denied() const noexcept;        // wrong user, password, or rights
+  bool is_timeout() const noexcept;              // max_statement_time
+  bool is_too_large() const noexcept;            // a statement, for the server's max_allowed_packet: nothing was done
   bool is_unknown_database() const noexcept;
   bool is_unknown_table() const noexcept;
 
@@ -176,6 +178,9 @@ class connection {
   /// Quotes and escapes bytes for a statement of text.
   std::string quoted(std::string_view bytes);
   bool ping() noexcept;
+  /// Its session is in a state that nobody knows: it isn't to be used any more.
+  void give_up() { is_given_up_ = true; }
+  bool is_given_up() const { return is_given_up_; }
   const std::string& shard() const { return shard_; }
   /// The server's max_allowed_packet. A larger statement isn't sent: it would cost the connection, and look like a
   /// server that died.
@@ -187,6 +192,7 @@ class connection {
  private:
   std::string shard_;
   bool sends_packets_;
+  bool is_given_up_ = false;
   std::unique_ptr<impl> state_;
 };
 

@@ -70,7 +70,11 @@ bool failure::is_no_room() const noexcept {
   return false;
 }
 
+bool failure::is_table_full() const noexcept { return code_ == 1114; }
+
 bool failure::is_too_many_connections() const noexcept { return is_one_of(code_, {1040, 1203, 1226}); }
+
+bool failure::is_too_many_statements() const noexcept { return code_ == 1461; }
 
 bool failure::is_access_denied() const noexcept {
   return is_one_of(code_, {1044, 1045, 1130, 1142, 1143, 1227, 1370, 1698});

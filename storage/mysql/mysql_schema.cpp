@@ -86,7 +86,7 @@ constexpr std::array<string_view, 16> version_1{
     "CREATE TABLE IF NOT EXISTS shard_guard("
     " id TINYINT NOT NULL PRIMARY KEY, shard VARBINARY(80) NOT NULL, generation BIGINT UNSIGNED NOT NULL,"
     " state TINYINT NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=binary",
-    // The last batch that each writer committed: how a writer learns what became of one when the connection was lost.
+    // The last batch of each writer that left a mark: how it learns what became of one when the connection was lost.
     "CREATE TABLE IF NOT EXISTS writers("
     " id BIGINT UNSIGNED NOT NULL PRIMARY KEY, batch BIGINT UNSIGNED NOT NULL, at BIGINT NOT NULL,"
     " KEY writers_by_time(at)) ENGINE=InnoDB DEFAULT CHARSET=binary",

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/mysql/mysql_store.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -9,6 +11,7 @@
 
 #include "config/log.hpp"
 #include "storage/lookups.hpp"
+#include "storage/mysql/batch_fate.hpp"
 #include "storage/mysql/mysql_lookups.hpp"
 #include "storage/mysql/mysql_prepare.hpp"
 #include "storage/mysql/mysql_reader.hpp"
@@ -83,7 +86,8 @@ class mysql_store final : public store, public lookup_writer {
   }
   mysql::tries_left tries() const { return {clock::now() + options_.commit_patience, options_.lock_retries_max}; }
   mysql::writer& writer();
-  bool is_committed(std::size_t units, const failure& why);
+  bool is_committed(const mysql::writer& attempt, std::size_t units, const failure& why);
+  bool are_with_heirs(std::span<const mysql::post_identity> posts) const;
   [[noreturn]] void end_process(std::size_t units) const;
 
   const shard_directory& shards_;
@@ -132,26 +136,30 @@ result<std::vector<result<>>> mysql_store::commit(std::span<const commit_unit> u
       is_unknown = writer_ && writer_->is_commit_sent();
       if (is_unknown) {
         auto attempt = std::exchange(writer_, std::nullopt);
-        if (is_committed(units.size(), why)) return answer(attempt->take_outcomes());
+        attempt->forget_statements();
+        link_.drop();
+        if (is_committed(*attempt, units.size(), why)) return answer(attempt->take_outcomes());
         ++mark_.batch;  // fate_of() has used it up
       } else {
         is_careful |= why.is_duplicate_key();
         auto refusal = link_.to_error(why);
-        if (!link_.recover(why, left)) return refusal;
+        const bool is_worth_a_try = link_.recover(why, left);
+        if (!link_.is_open()) writer_.reset();  // its statements would keep the connection
+        if (!is_worth_a_try) return refusal;
       }
     }
   }
 }
 
-/// The connection was lost when the server had been told to commit: asks whoever is the primary, until it is known.
-/// A transaction that still hangs there keeps its mark locked, so that no answer comes before its end.
-bool mysql_store::is_committed(std::size_t units, const failure& why) {
+/// The server may have committed, or not: asks whoever is the primary, until it is known. A transaction that still
+/// hangs there keeps its mark's row locked, so that no answer comes before its end.
+bool mysql_store::is_committed(const mysql::writer& attempt, std::size_t units, const failure& why) {
   auto since = clock::now();
   log::warn("the shard {}: whether {} writes were committed isn't known: {}; asking", link_.name(), units, why.what());
-  link_.drop();
   while (true) {
     try {
-      bool is_there = mysql::fate_of(mark_, link_.get()) == batch_fate::committed;
+      const auto fate = mysql::fate_of(mark_, attempt.posts(), link_.get());
+      const bool is_there = fate == batch_fate::moved ? are_with_heirs(attempt.posts()) : fate == batch_fate::committed;
       log::info("the shard {}: the {} writes were {}committed, as is known after {} ms", link_.name(), units,
                 is_there ? "" : "not ", millis_since(since));
       link_.was_fine();
@@ -163,6 +171,19 @@ bool mysql_store::is_committed(std::size_t units, const failure& why) {
     if (options_.is_stopping && options_.is_stopping->load()) end_process(units);
     link_.wait(clock::now() + std::chrono::seconds(1));
   }
+}
+
+/// Of posts whose shard a reshard has frozen, copied and emptied since: what was committed there is with the shards
+/// that have its range now, and nothing can come late. Throws failure.
+bool mysql_store::are_with_heirs(std::span<const mysql::post_identity> posts) const {
+  const auto map = shards_.current();
+  std::map<std::size_t, std::vector<mysql::post_identity>> by_shard;
+  for (const auto& post : posts) by_shard[map->index_of(options_.routes.of_key(post.channel.value))].push_back(post);
+  return std::ranges::all_of(by_shard, [&](const auto& each) {
+    const auto& heir = map->serving()[each.first];
+    primary_link link(shards_, heir.range, options_.connect, std::make_shared<shard_health>(heir.name(), "heirs"));
+    return mysql::are_all_there(link.get(), each.second);
+  });
 }
 
 /// There is no answer that is true, and nobody will be there to give it later.

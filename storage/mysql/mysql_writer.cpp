@@ -10,31 +10,17 @@
 
 #include "storage/mysql/batch_sql.hpp"
 #include "storage/mysql/fact_reader.hpp"
+#include "storage/mysql/open_transaction.hpp"
 #include "storage/mysql/query_by_keys.hpp"
 #include "storage/store.hpp"
 
 namespace throng::mysql {
 
-/// Rolls back what isn't released; when even that fails, the connection is of no use any more and its server does it.
-class open_transaction {
- public:
-  explicit open_transaction(connection& db) : db_(&db) {}
-  ~open_transaction() {
-    if (!db_) return;
-    try {
-      db_->run("ROLLBACK");
-    } catch (const failure&) {  // the reason is the one that led here; the next use of the connection fails too
-    }
-  }
-  open_transaction(const open_transaction&) = delete;
-  open_transaction& operator=(const open_transaction&) = delete;
-  void release() { db_ = nullptr; }
-
- private:
-  connection* db_;
-};
-
 namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::chrono::hours mark_renewed_after{1};  // far within what marks are kept for
 
 std::int64_t now_micros() {
   auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -51,32 +37,23 @@ void execute(connection& db, const batch_statement& one) {
     return;
   }
   statement prepared(db, one.text);
-  int index = 0;
-  for (const auto& value : one.values) {
-    ++index;
-    if (auto* bytes = std::get_if<std::string_view>(&value))
-      prepared.bind(index, blob{*bytes});
-    else
-      std::visit(
-          [&](auto number) {
-            if constexpr (!std::is_same_v<decltype(number), std::string_view>) prepared.bind(index, number);
-          },
-          value);
-  }
+  bind_all(prepared, one.values);
   prepared.finish();
 }
 
 }  // namespace
 
-// Without autocommit the first statement after a COMMIT starts the next transaction: a round trip less than asking for
-// one, and nothing of ours is ever committed by itself.
 writer::writer(connection& db, const placement& where)
-    : db_(db), where_(where), trimmer_(db, where), epochs_(slot_count), is_known_(slot_count) {
-  db_.run("SET autocommit=0");
-}
+    : db_(db),
+      where_(where),
+      trimmer_(db, where),
+      inserts_(db, where.routes),
+      epochs_(slot_count),
+      is_known_(slot_count) {}
 
 result<std::vector<result<>>> writer::commit(std::span<const commit_unit> units, batch_mark mark, bool is_careful) {
   is_commit_sent_ = false;
+  posts_.clear();
   if (db_.sends_packets() && !is_careful && !needs_facts(units))
     if (auto answer = commit_at_once(units, mark)) return *std::move(answer);
   return commit_step_by_step(units, mark, is_careful);
@@ -101,18 +78,51 @@ std::optional<result<std::vector<result<>>>> writer::commit_at_once(std::span<co
     facts.epochs = epochs_;
     auto plan = plan_batch(units, facts, where_);
     if (!plan.writes()) return std::nullopt;
+    if (!all && has_fresh_mark() && plan.is_only_new_posts()) {
+      const auto how = insert_posts(plan, mark);
+      if (how == inserted::all) return std::move(plan.outcomes);
+      if (how == inserted::refused) {
+        if (!look()) return not_our_range();
+        continue;
+      }
+    }
     auto packet = packet_of(claim_sql(mark), plan, where_, db_.statement_bytes_max() / 2);
     if (!packet) return std::nullopt;
     outcomes_ = std::move(plan.outcomes);
-    if (!all) all.emplace(db_);
-    if (send(*packet, *all)) return take_outcomes();
+    if (send(*std::move(packet), all)) return take_outcomes();
     if (is_guard_locked) throw failure(1205, "the guard row changed under its lock");
     if (!look()) return not_our_range();
   }
 }
 
-/// False: the guard row isn't as we know it, and nothing was done.
-bool writer::send(const std::vector<std::string>& packet, open_transaction& all) {
+/// Nothing was done, unless it says `all`. Refused: the guard row isn't as we know it. Elsewhere: as a packet.
+writer::inserted writer::insert_posts(batch_plan& plan, batch_mark mark) {
+  auto* insert = inserts_.find(plan);
+  if (!insert) return inserted::elsewhere;
+  try {
+    inserts_.run(*insert, plan, generation_, mark);
+    return inserted::all;
+  } catch (const failure& why) {
+    if (why.is_null_refused()) return inserted::refused;
+    if (why.is_stale_statement()) {
+      inserts_.forget();
+      return inserted::elsewhere;
+    }
+    is_commit_sent_ = !post_inserts::is_refusal(why);
+    if (is_commit_sent_) posts_ = identities_of(plan);
+    outcomes_ = std::move(plan.outcomes);
+    throw;
+  }
+}
+
+/// Starts the transaction, unless one is open. False: the guard row isn't as we know it, and nothing was done.
+bool writer::send(std::vector<std::string> packet, std::optional<open_transaction>& all) {
+  std::size_t claim_at = 0;
+  if (!all) {
+    packet.insert(packet.begin(), open_transaction::start);
+    all.emplace(db_, open_transaction::started_elsewhere{});
+    claim_at = 1;
+  }
   std::size_t through = 0;
   is_commit_sent_ = true;
   try {
@@ -120,14 +130,17 @@ bool writer::send(const std::vector<std::string>& packet, open_transaction& all)
   } catch (const failure& why) {
     const bool is_commit = through + 1 == packet.size();
     is_commit_sent_ = is_commit || why.is_connection_lost();
-    if (is_commit_sent_) all.release();
-    if (through == 0 && why.is_null_refused()) return false;
+    if (is_commit_sent_) all->release();
+    if (through == claim_at && why.is_null_refused()) return false;
     throw;
   }
-  all.release();
+  all->release();
   is_commit_sent_ = false;
+  marked_at_ = steady_clock::now();
   return true;
 }
+
+bool writer::has_fresh_mark() const { return marked_at_ && steady_clock::now() < *marked_at_ + mark_renewed_after; }
 
 result<std::vector<result<>>> writer::commit_step_by_step(std::span<const commit_unit> units, batch_mark mark,
                                                           bool is_careful) {
@@ -151,6 +164,7 @@ result<std::vector<result<>>> writer::commit_step_by_step(std::span<const commit
   is_commit_sent_ = true;  // from here on the server may have committed, whatever it says
   db_.run("COMMIT");
   is_commit_sent_ = false;
+  marked_at_ = steady_clock::now();
   return take_outcomes();
 }
 
@@ -277,23 +291,6 @@ std::vector<fence> writer::fences() {
     known.push_back({slot, found.unsigned_number()});
   }
   return known;
-}
-
-batch_fate fate_of(batch_mark mark, connection& primary) {
-  open_transaction all(primary);
-  const auto id = text_of(mark.writer);
-  primary.run("START TRANSACTION");
-  // Locks the row also where it isn't there yet.
-  primary.run("INSERT INTO writers(id, batch, at) VALUES (" + id + ", 0, " + std::to_string(now_micros()) +
-              ") ON DUPLICATE KEY UPDATE at = at + 1");
-  const bool is_there = primary.number("SELECT batch FROM writers WHERE id = " + id + " FOR UPDATE") == mark.batch;
-  // What comes late finds that it is too late.
-  if (!is_there) primary.run("UPDATE writers SET batch = " + text_of(mark.batch + 1) + " WHERE id = " + id);
-  // Whether what is here stays is shown by a commit after it: on a server that is cut off from its replicas, and about
-  // to be replaced, this one hangs as that one did.
-  all.release();
-  primary.run("COMMIT");
-  return is_there ? batch_fate::committed : batch_fate::absent;
 }
 
 }  // namespace throng::mysql

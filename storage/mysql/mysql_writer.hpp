@@ -3,8 +3,9 @@
 // committed, unless is_commit_sent(): in that case only fate_of() on another connection tells. Used by one thread at a
 // time; what goes on after a failure is the MYSQL STORE's business.
 //
-//   a batch of posts   claim (guard row, marker row) · INSERT of all posts · COMMIT: one packet, one round trip
-//   with new epochs    and two before it, for the guard row and for them
+//   a batch of posts   one prepared INSERT (POST INSERTS): one round trip
+//   with other rows    START TRANSACTION · claim (guard row, marker row) · the rows · COMMIT: one packet
+//   with new epochs    and three before it, for a transaction, the guard row and them
 //   after a duplicate, with large rows, or where the server takes one statement at a time
 //                      each in its turn
 #pragma once
@@ -20,17 +21,14 @@
 
 #include "storage/model/records.hpp"
 #include "storage/model/result.hpp"
+#include "storage/model/time.hpp"
+#include "storage/mysql/batch_fate.hpp"
 #include "storage/mysql/batch_plan.hpp"
 #include "storage/mysql/mysql_connection.hpp"
 #include "storage/mysql/mysql_trimmer.hpp"
+#include "storage/mysql/post_inserts.hpp"
 
 namespace throng::mysql {
-
-/// The name under which a store leaves its mark in the table `writers`, and the number of the batch.
-struct batch_mark {
-  std::uint64_t writer = 0;
-  std::uint64_t batch = 0;
-};
 
 class open_transaction;
 
@@ -45,6 +43,10 @@ class writer {
   bool is_commit_sent() const { return is_commit_sent_; }
   /// What commit() would have answered, when is_commit_sent() and the batch turns out to be committed.
   std::vector<result<>> take_outcomes();
+  /// For fate_of(), when is_commit_sent(): all posts of a batch that left no mark.
+  std::span<const post_identity> posts() const { return posts_; }
+  /// Lets go of the connection, which is about to be dropped.
+  void forget_statements() { inserts_.forget(); }
 
   result<> raise_fences(std::span<const fence> guards);
   std::vector<fence> fences();
@@ -55,7 +57,10 @@ class writer {
   std::optional<result<std::vector<result<>>>> commit_at_once(std::span<const commit_unit> units, batch_mark mark);
   result<std::vector<result<>>> commit_step_by_step(std::span<const commit_unit> units, batch_mark mark,
                                                     bool is_careful);
-  bool send(const std::vector<std::string>& packet, open_transaction& all);
+  enum class inserted { all, refused, elsewhere };
+  inserted insert_posts(batch_plan& plan, batch_mark mark);
+  bool send(std::vector<std::string> packet, std::optional<open_transaction>& all);
+  bool has_fresh_mark() const;
   std::string claim_sql(batch_mark mark) const;
   claim claim_shard(batch_mark mark);
   claim look_at_guard();
@@ -66,6 +71,8 @@ class writer {
   connection& db_;
   const placement& where_;
   trimmer trimmer_;
+  post_inserts inserts_;
+  std::optional<steady_time> marked_at_;  // when a batch last left a mark by this connection
 
   // The epochs of fences as of `generation_` of the guard row; those of other slots aren't known.
   std::uint64_t generation_ = 0;
@@ -73,15 +80,9 @@ class writer {
   std::vector<bool> is_known_;
 
   bool is_commit_sent_ = false;
+  std::vector<post_identity> posts_;
   std::vector<result<>> outcomes_;
   std::vector<std::pair<std::shared_ptr<trim_report>, trimmer::progress>> trimmed_;  // to be told
 };
-
-enum class batch_fate { committed, absent };
-/// What became of a batch whose COMMIT was cut off, asked of the server that is the primary now: waits, for as long as
-/// the session's lock wait, behind a transaction that still hangs there. Absent is for good: its packet may still be on
-/// its way, but is refused when it comes, for the mark is `mark.batch + 1` from now on. Throws failure: nothing is
-/// known yet.
-batch_fate fate_of(batch_mark mark, connection& primary);
 
 }  // namespace throng::mysql

@@ -41,7 +41,7 @@ connection& primary_link::get() {
     is_retired_ = !shard && !primary_.empty();
     if (!is_retired_) primary_ = shard ? shard->primary : server_address();
   }
-  if (db_ && server_ == primary_) return *db_;
+  if (db_ && server_ == primary_ && !db_->is_given_up()) return *db_;
   db_.reset();
   if (primary_.empty()) throw failure(no_server, "there is no primary now");
   server_ = primary_;

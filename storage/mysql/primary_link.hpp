@@ -39,6 +39,7 @@ class primary_link {
   /// Counts the connections that get() has made: what was prepared on an earlier one is gone.
   std::uint64_t generation() const { return generation_; }
   void drop() { db_.reset(); }
+  bool is_open() const { return db_ != nullptr; }
 
   /// After a failure: gets ready for another try (a new connection, a new primary, or just some time), and says whether
   /// there is to be one. False: no try helps, or there have been enough of them.

@@ -88,10 +88,11 @@ void remove_journal(const reshard_context& context, const key_range& shard, mill
 
 void empty_shard(const reshard_context& context, const key_range& shard) {
   auto db = connect_primary(context, shard);
-  for (const auto& table : mysql::sharded_tables()) run_where_unused(*db, "TRUNCATE TABLE " + std::string(table.name));
   // The guard row stays, as nobody's: a node that has slept through all this must not take the shard for a new one. So
-  // does what writers left, for one that still wants to know what became of its last batch.
+  // do the marks of writers, for one that still wants to know what became of its last batch; and where that was posts
+  // without a mark, the guard row says, before they go, that they are to be looked for elsewhere.
   run_where_unused(*db, "UPDATE shard_guard SET shard='', generation=generation+1");
+  for (const auto& table : mysql::sharded_tables()) run_where_unused(*db, "TRUNCATE TABLE " + std::string(table.name));
 }
 
 void check_journal(const reshard_context& context, const key_range& shard) {

@@ -68,10 +68,18 @@ class cutting_proxy {
   /// While held, a COMMIT waits here.
   void hold_commits(bool is_held) {
     std::lock_guard lock(mutex_);
-    is_held_ = is_held;
+    are_commits_held_ = is_held;
     asked_.notify_all();
   }
-  int held_commits() const { return held_; }
+  /// While held, who asks what became of a batch waits here.
+  void hold_asks(bool is_held) {
+    std::lock_guard lock(mutex_);
+    are_asks_held_ = is_held;
+    asked_.notify_all();
+  }
+  int held() const { return held_; }
+  /// Batches that were one prepared statement.
+  int executed() const { return executed_; }
   /// Of cut::much_later: how many of them the server has answered.
   int late_answers() const { return late_answers_; }
 
@@ -113,14 +121,15 @@ class cutting_proxy {
       int yes = 1;
       for (auto fd : {client, server}) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
       std::vector<char> buffer(1 << 16);
-      while (!is_ending_ && pass(client, server, buffer)) {
+      bool has_inserts = false;
+      while (!is_ending_ && pass(client, server, buffer, has_inserts)) {
       }
     }
     if (client >= 0) ::close(client);
     ::close(server);
   }
 
-  bool pass(int& client, int server, std::vector<char>& buffer) {
+  bool pass(int& client, int server, std::vector<char>& buffer, bool& has_inserts) {
     pollfd both[2]{{client, POLLIN, 0}, {server, POLLIN, 0}};
     if (::poll(both, 2, 20) <= 0) return true;
     for (int from : {1, 0}) {
@@ -128,22 +137,33 @@ class cutting_proxy {
       auto count = ::recv(both[from].fd, buffer.data(), buffer.size(), 0);
       if (count <= 0) return false;
       std::string_view bytes(buffer.data(), static_cast<std::size_t>(count));
-      if (from == 0 && !look(client, server, bytes)) return false;
+      if (from == 0 && !look(client, server, bytes, has_inserts)) return false;
       if (!send_all(from == 0 ? server : client, bytes)) return false;
     }
     return true;
   }
 
-  /// False: the connection ends here.
-  bool look(int& client, int server, std::string_view bytes) {
+  /// False: the connection ends here. `has_inserts`: it has prepared one of posts, so that what it executes is a
+  /// transaction of its own. (Only a writer prepares one, and a writer prepares nothing else but large rows.)
+  bool look(int& client, int server, std::string_view bytes, bool& has_inserts) {
     constexpr std::size_t header = 5;  // length, number, the command
-    const auto is_commit = bytes.size() > header && (bytes.substr(header) == "COMMIT" || bytes.ends_with(";COMMIT"));
-    const auto is_insert = bytes.find("INSERT INTO messages") != bytes.npos;
-    if (bytes.find("at = at + 1") != bytes.npos) {
-      send_ask();
+    constexpr char prepare = 0x16, execute = 0x17;
+    if (bytes.size() < header) return true;
+    const auto names_posts = bytes.find("INSERT INTO messages") != bytes.npos;
+    if (names_posts && bytes[header - 1] == prepare) {
+      has_inserts = true;
       return true;
     }
-    if (is_commit) hold();
+    const auto is_alone = has_inserts && bytes[header - 1] == execute;
+    if (is_alone) ++executed_;
+    const auto is_commit = is_alone || bytes.substr(header) == "COMMIT" || bytes.ends_with(";COMMIT");
+    const auto is_insert = is_alone || names_posts;
+    if (bytes.find("GREATEST(at + 1") != bytes.npos) {
+      send_ask();
+      hold(are_asks_held_);
+      return true;
+    }
+    if (is_commit) hold(are_commits_held_);
     if (is_commit) see_commit();
     auto when = next_.load();
     if (is_insert && (when == cut::at_insert || when == cut::after_insert)) {
@@ -176,11 +196,11 @@ class cutting_proxy {
     ++asks_;
     asked_.notify_all();
   }
-  void hold() {
+  void hold(const bool& is_held) {
     std::unique_lock lock(mutex_);
-    if (!is_held_) return;
+    if (!is_held) return;
     ++held_;
-    asked_.wait(lock, [&] { return !is_held_ || is_ending_; });
+    asked_.wait(lock, [&] { return !is_held || is_ending_; });
     --held_;
   }
 
@@ -189,11 +209,11 @@ class cutting_proxy {
   std::string address_;
   std::atomic<bool> is_ending_{false};
   std::atomic<cut> next_{cut::none};
-  std::atomic<int> connections_{0}, held_{0}, late_answers_{0};
+  std::atomic<int> connections_{0}, held_{0}, late_answers_{0}, executed_{0};
   std::mutex mutex_;
   std::condition_variable asked_;
   int asks_ = 0, commits_ = 0;
-  bool is_held_ = false;
+  bool are_commits_held_ = false, are_asks_held_ = false;
   std::vector<std::thread> pairs_;
   std::thread acceptor_;
 };

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "storage/commit_queue.hpp"
+#include "storage/mysql/mysql_writer.hpp"
 #include "tests/cluster/storage/cutting_proxy.hpp"
 #include "tests/cluster/storage/mysql_harness.hpp"
 
@@ -50,7 +51,9 @@ void check_all_there(store& rows, std::int64_t last) {
 
 TEST_CASE("mysql: a connection that is cut at any moment of a commit loses nothing and doubles nothing") {
   bool sends_packets = true;
+  int batches_before = 0;  // of the same size, on the same connection
   SUBCASE("in one packet") {}
+  SUBCASE("in one statement") { batches_before = 3; }
   SUBCASE("step by step") { sends_packets = false; }
   auto seed = std::random_device{}();
   CAPTURE(seed);
@@ -66,12 +69,17 @@ TEST_CASE("mysql: a connection that is cut at any moment of a commit loses nothi
   for (int round = 0; round < rounds; ++round) {
     auto when = static_cast<cut>(1 + random() % 7);
     CAPTURE(static_cast<int>(when));
-    std::vector<commit_unit> units;
-    for (auto left = 1 + random() % 20; left > 0; --left) units.push_back(post_unit(++last));
-    proxy.cut_next(when);
-    auto outcomes = rows->commit(units);
-    REQUIRE_MESSAGE(outcomes.ok(), outcomes.failure().detail);
-    for (const auto& outcome : *outcomes) REQUIRE(outcome.ok());
+    const auto count = 1 + random() % 20;
+    for (int left = batches_before; left >= 0; --left) {
+      std::vector<commit_unit> units;
+      while (units.size() < count) units.push_back(post_unit(++last));
+      const auto executed = proxy.executed();
+      if (left == 0) proxy.cut_next(when);
+      auto outcomes = rows->commit(units);
+      REQUIRE_MESSAGE(outcomes.ok(), outcomes.failure().detail);
+      for (const auto& outcome : *outcomes) REQUIRE(outcome.ok());
+      if (left == 0 && batches_before > 0) REQUIRE(proxy.executed() > executed);
+    }
     REQUIRE(proxy.waiting() == cut::none);
     ++seen[when];
   }
@@ -111,6 +119,70 @@ TEST_CASE("mysql: a packet that arrives long after it was given up changes nothi
   CHECK(row->data == "second");
 }
 
+TEST_CASE("mysql: a post that was edited before anybody asked what became of its batch was committed") {
+  cutting_proxy proxy(shared_mariadb::server().port());
+  mysql_harness at;
+  at.directory = make_fixed_shard_directory(shard_map::single(proxy.address()));
+  auto rows = at.open();
+  for (std::int64_t number = 1; number <= 3; ++number) {
+    std::vector units{post_unit(number)};
+    REQUIRE(rows->commit(units).ok());
+  }
+  REQUIRE(proxy.executed() == 1);
+  // While nobody knows of a primary, somebody else finds the post and edits it.
+  shard_record nobody;
+  proxy.hold_commits(true);
+  proxy.cut_next(cut::after_commit_answer);
+  auto answer = std::async(std::launch::async, [&] {
+    std::vector units{post_unit(4)};
+    return rows->commit(units);
+  });
+  REQUIRE(comes_true([&] { return proxy.held() == 1; }));
+  at.directory->set(shard_map::make({nobody}, {}, 1).value());
+  proxy.hold_commits(false);
+  auto admin = at.admin();
+  REQUIRE(comes_true([&] { return admin.run("UPDATE messages SET data = 'edited' WHERE ts = 4") == 1; }));
+  at.directory->set(shard_map::single(shared_mariadb::server().address()));
+  auto outcomes = answer.get();
+  REQUIRE_MESSAGE(outcomes.ok(), outcomes.failure().detail);
+  CHECK(outcomes->at(0).ok());
+  CHECK(admin.number("SELECT COUNT(*) FROM messages") == 4);
+}
+
+TEST_CASE("mysql: who asks for the fate of a statement and finds nothing has it refused when it comes") {
+  mysql_harness at;
+  REQUIRE(at.open() != nullptr);
+  auto options = at.options.connect;
+  options.sends_packets = true;
+  mysql::connection db(shared_mariadb::server().address(), options, "-"),
+      other(shared_mariadb::server().address(), options, "-");
+  const mysql::placement where{table_routes::standard(), {}};
+  mysql::writer writer(db, where);
+  const auto post = [&](std::int64_t number, std::uint64_t batch) {
+    std::vector units{post_unit(number)};
+    return writer.commit(units, {7, batch}, false);
+  };
+  for (int number = 1; number <= 3; ++number) REQUIRE(post(number, static_cast<std::uint64_t>(number)).ok());
+  const auto identity = [](std::int64_t number) {
+    const auto row = numbered(number);
+    return std::vector{mysql::post_identity{row.channel, row.ts, row.seq, row.user, row.client_msg_id}};
+  };
+  const auto late = identity(4);
+  CHECK(mysql::fate_of({7, 3}, identity(3), other) == mysql::batch_fate::committed);
+  CHECK(mysql::fate_of({7, 4}, late, other) == mysql::batch_fate::absent);
+  CHECK_THROWS_AS(post(4, 4), mysql::failure);
+  CHECK_FALSE(writer.is_commit_sent());
+  CHECK(other.number("SELECT COUNT(*) FROM messages") == 3);
+  REQUIRE(post(4, 6).ok());
+  CHECK(mysql::fate_of({7, 6}, late, other) == mysql::batch_fate::committed);
+  auto others = late;
+  others.push_back(identity(5)[0]);  // not all of them are there
+  CHECK(mysql::fate_of({7, 8}, others, other) == mysql::batch_fate::absent);
+  others = late;
+  others[0].seq = 5;
+  CHECK(mysql::fate_of({7, 10}, others, other) == mysql::batch_fate::absent);
+}
+
 TEST_CASE("mysql: an outcome that isn't known is asked for until there is a primary that knows") {
   cutting_proxy proxy(shared_mariadb::server().port());
   mysql_harness at;
@@ -124,7 +196,7 @@ TEST_CASE("mysql: an outcome that isn't known is asked for until there is a prim
     std::vector units{post_unit(1)};
     return rows->commit(units);
   });
-  REQUIRE(comes_true([&] { return proxy.held_commits() == 1; }));
+  REQUIRE(comes_true([&] { return proxy.held() == 1; }));
   at.directory->set(shard_map::make({nobody}, {}, 1).value());
   proxy.hold_commits(false);
   CHECK(answer.wait_for(400ms) == std::future_status::timeout);
@@ -146,7 +218,7 @@ TEST_CASE("mysql: an outcome that isn't known when a reshard retires the shard i
     std::vector units{post_unit(1)};
     return rows->commit(units);
   });
-  REQUIRE(comes_true([&] { return proxy.held_commits() == 1; }));
+  REQUIRE(comes_true([&] { return proxy.held() == 1; }));
   std::vector<shard_record> halves(2);
   for (std::size_t i = 0; i < 2; ++i) {
     halves[i].range = parse_key_range(i == 0 ? "-80" : "80-").value();
@@ -165,6 +237,59 @@ TEST_CASE("mysql: an outcome that isn't known when a reshard retires the shard i
   std::vector units{post_unit(2)};
   auto later = rows->commit(units);
   CHECK(later.code() == errc::wrong_owner);
+}
+
+TEST_CASE("mysql: posts of a shard that was emptied before anybody asked are looked for with its heirs") {
+  cutting_proxy proxy(shared_mariadb::server().port());
+  mysql_harness at;
+  at.directory = make_fixed_shard_directory(shard_map::single(proxy.address()));
+  temporary_folder folder;
+  auto heirs_server = mysql::local_server::start(folder.path());
+  REQUIRE_MESSAGE(heirs_server.ok(), heirs_server.failure().detail);
+  std::vector<shard_record> halves(2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    halves[i].range = parse_key_range(i == 0 ? "-80" : "80-").value();
+    halves[i].primary = (*heirs_server)->address();
+    halves[i].servers = {halves[i].primary};
+  }
+  const auto split = shard_map::make(halves, {}, 2).value();
+  const auto heirs = make_fixed_shard_directory(split);
+  auto heir = open_mysql_store(*heirs, split.of(table_routes::standard().of_key(lobby.value)).range, at.options);
+  REQUIRE_MESSAGE(heir.ok(), heir.failure().detail);
+
+  auto rows = at.open();
+  for (std::int64_t number = 1; number <= 3; ++number) {
+    std::vector units{post_unit(number)};
+    REQUIRE(rows->commit(units).ok());
+  }
+  proxy.hold_asks(true);
+  proxy.cut_next(cut::after_commit_answer);
+  auto answer = std::async(std::launch::async, [&] {
+    std::vector units{post_unit(4)};
+    return rows->commit(units);
+  });
+  REQUIRE(comes_true([&] { return proxy.held() == 1; }));
+  auto admin = at.admin();
+  REQUIRE(admin.number("SELECT COUNT(*) FROM messages") == 4);
+  bool is_copied = true;
+  SUBCASE("and are there") {}
+  SUBCASE("and aren't") { is_copied = false; }
+  for (std::int64_t number = 1; number <= (is_copied ? 4 : 3); ++number) {
+    std::vector units{post_unit(number)};
+    REQUIRE((*heir)->commit(units).ok());
+  }
+  admin.run("UPDATE shard_guard SET state = 2, shard = '', generation = generation + 1");  // as `complete` leaves it
+  admin.run("TRUNCATE TABLE messages");
+  at.directory->set(split);
+  proxy.hold_asks(false);
+  auto outcomes = answer.get();
+  if (is_copied) {
+    REQUIRE_MESSAGE(outcomes.ok(), outcomes.failure().detail);
+    CHECK(outcomes->at(0).ok());
+  } else {
+    CHECK(outcomes.code() == errc::wrong_owner);  // to be tried with the heirs
+  }
+  CHECK(admin.number("SELECT COUNT(*) FROM messages") == 0);
 }
 
 TEST_CASE("mysql: connections that are killed at random while batches are committed lose and double nothing") {
@@ -191,6 +316,7 @@ TEST_CASE("mysql: connections that are killed at random while batches are commit
   for (int batch = 0; batch < 200; ++batch) {
     std::vector<commit_unit> units;
     for (int i = 0; i < 10; ++i) units.push_back(post_unit(++last));
+    if (batch % 3 == 2) units.push_back({{}, {put_user{{{1}, {1}, std::to_string(batch)}}}});  // as a packet
     auto outcomes = rows->commit(units);
     ++batches;
     if (!outcomes.ok() || !std::ranges::all_of(*outcomes, [](const auto& each) { return each.ok(); })) {

@@ -82,7 +82,7 @@ TEST_CASE("mysql: who freezes a shard waits for the commits in flight, and those
   auto rows = at.open();
   proxy.hold_commits(true);
   auto answer = std::async(std::launch::async, [&] { return rows->commit(post_unit(1)); });
-  REQUIRE(comes_true([&] { return proxy.held_commits() == 1; }));
+  REQUIRE(comes_true([&] { return proxy.held() == 1; }));
   auto admin = at.admin();
   admin.run("SET innodb_lock_wait_timeout = 1");
   CHECK_THROWS_AS(admin.run("UPDATE shard_guard SET state = 1"), mysql::failure);
@@ -92,16 +92,54 @@ TEST_CASE("mysql: who freezes a shard waits for the commits in flight, and those
   CHECK(rows->commit(post_unit(2)).code() == errc::wrong_owner);
 }
 
-TEST_CASE("mysql: a packet that arrives after its shard was frozen, or after a fence was raised, is refused whole") {
+TEST_CASE("mysql: posts that are being inserted hold off who freezes their shard and who asks for their fate") {
+  mysql_harness at;
+  auto rows = at.open();
+  for (std::int64_t number = 1; number <= 3; ++number) REQUIRE(rows->commit(post_unit(number))->at(0).ok());
+  auto rival = at.admin();
+  rival.run("START TRANSACTION");
+  rival.run("INSERT INTO messages VALUES (400, 4, 4, 0, 0, 1, 0, '', '', 0)");  // the insert waits for this row
+  auto answer = std::async(std::launch::async, [&] { return rows->commit(post_unit(4)); });
+  auto admin = at.admin();
+  REQUIRE(comes_true([&] { return lock_waits(admin) == 1; }));
+  CHECK_THROWS_AS(admin.query("SELECT state FROM shard_guard WHERE id = 0 FOR UPDATE NOWAIT"), mysql::failure);
+  CHECK_THROWS_AS(admin.query("SELECT batch FROM writers FOR UPDATE NOWAIT"), mysql::failure);
+  rival.run("ROLLBACK");
+  auto outcomes = answer.get();
+  REQUIRE_MESSAGE(outcomes.ok(), outcomes.failure().detail);
+  CHECK(outcomes->at(0).ok());
+}
+
+TEST_CASE("mysql: a post's place among the keyspace ids is the same by a packet and by a statement") {
+  mysql_harness at;
+  auto rows = at.open();
+  for (std::int64_t number = 1; number <= 3; ++number)
+    for (std::uint64_t channel = 1; channel <= 20; ++channel) {
+      auto row = numbered(number);
+      row.channel = {channel};
+      REQUIRE(rows->commit(one_unit(insert_message{row}))->at(0).ok());
+    }
+  auto admin = at.admin();
+  CHECK(admin.number("SELECT COUNT(DISTINCT channel, ksid) FROM messages") == 20);
+  CHECK(admin.number("SELECT COUNT(DISTINCT channel) FROM messages WHERE ksid >= 9223372036854775808") > 5);
+  CHECK(admin.number("SELECT ksid FROM messages WHERE channel = 7 AND ts = 3") == table_routes::standard().of_key(7));
+}
+
+TEST_CASE("mysql: a batch that arrives after its shard was frozen, or after a fence was raised, is refused whole") {
   cutting_proxy proxy(shared_mariadb::server().port());
   mysql_harness at;
   at.directory->set(shard_map::single(proxy.address()));
   auto rows = at.open();
   REQUIRE(rows->raise_fence({{5}, 10}).ok());
+  int before = 0;  // posts: the third is a prepared statement
+  SUBCASE("a packet") {}
+  SUBCASE("a statement") { before = 3; }
+  for (int number = 0; number < before; ++number) REQUIRE(rows->commit(post_unit(100 + number, {{5}, 10}))->at(0).ok());
+  REQUIRE(proxy.executed() == std::min(before, 1));
   const auto late_commit = [&](auto meanwhile) {
     proxy.hold_commits(true);
     auto answer = std::async(std::launch::async, [&] { return rows->commit(post_unit(1, {{5}, 10})); });
-    REQUIRE(comes_true([&] { return proxy.held_commits() == 1; }));
+    REQUIRE(comes_true([&] { return proxy.held() == 1; }));
     meanwhile();
     proxy.hold_commits(false);
     return answer.get();
@@ -118,7 +156,7 @@ TEST_CASE("mysql: a packet that arrives after its shard was frozen, or after a f
     REQUIRE(outcomes.ok());
     CHECK(outcomes->at(0).code() == errc::stale_epoch);
   }
-  CHECK(admin.number("SELECT COUNT(*) FROM messages") == 0);
+  CHECK(admin.number("SELECT COUNT(*) FROM messages") == static_cast<std::uint64_t>(before));
 }
 
 TEST_CASE("mysql: a fence that another store raised refuses what this one knew to be good") {
@@ -303,11 +341,11 @@ TEST_CASE("mysql: large rows that are all quotes, several in a batch, go through
 
 // -- round trips -----------------------------------------------------------------------------------------------------
 
-TEST_CASE("mysql: a batch of any size is three round trips, and a duplicate in it costs five more") {
+TEST_CASE("mysql: a batch of any size is four statements, posts alone are one, and a duplicate in it costs six more") {
   mysql_harness at;
   auto rows = at.open();
   REQUIRE(rows->commit(post_unit(1))->at(0).ok());  // opens the connection
-  auto trips_of = [&](const std::vector<commit_unit>& units) {
+  auto statements_of = [&](const std::vector<commit_unit>& units) {
     REQUIRE(statement_tap::instance().start(100));
     auto outcomes = rows->commit(units);
     auto seen = statement_tap::instance().stop();
@@ -315,14 +353,51 @@ TEST_CASE("mysql: a batch of any size is three round trips, and a duplicate in i
     for (const auto& each : seen) CAPTURE(each.statement);
     return seen.size();
   };
-  CHECK(trips_of(post_unit(2)) == 3);
+  CHECK(statements_of(one_unit(put_message{numbered(2)})) == 4);
+  CHECK(statements_of(post_unit(3)) == 4);
+  CHECK(statements_of(post_unit(4)) == 2);  // is worth preparing
+  CHECK(statements_of(post_unit(5)) == 1);
   std::vector<commit_unit> units;
   for (std::int64_t number = 10; number < 522; ++number) units.push_back(post_unit(number)[0]);
-  CHECK(trips_of(units) == 3);
+  CHECK(statements_of(units) == 4);
   units.clear();
   for (std::int64_t number = 521; number < 1000; ++number) units.push_back(post_unit(number)[0]);
-  CHECK(trips_of(units) <= 8);  // and the rollback is one of them
-  CHECK(rows->make_reader()->messages_after(lobby, 0, 10'000)->size() == 992);
+  CHECK(statements_of(units) <= 10);  // and the rollback is one of them
+  CHECK(rows->make_reader()->messages_after(lobby, 0, 10'000)->size() == 995);
+}
+
+TEST_CASE("mysql: statements for posts are kept for the numbers that come often, and not for all there are") {
+  mysql_harness at;
+  auto rows = at.open();
+  auto admin = at.admin();
+  const auto prepared = [&] {
+    auto found = admin.query("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'");
+    REQUIRE(found.next());
+    return std::stoul(found.by_name("Value"));
+  };
+  const auto before = prepared();
+  std::int64_t last = 0;
+  const auto post = [&](int count) {
+    std::vector<commit_unit> units;
+    while (static_cast<int>(units.size()) < count) units.push_back(post_unit(++last)[0]);
+    auto outcomes = rows->commit(units);
+    REQUIRE_MESSAGE(outcomes.ok(), outcomes.failure().detail);
+    for (const auto& each : *outcomes) REQUIRE(each.ok());
+  };
+  SUBCASE("as many as may be") {
+    for (int round = 0; round < 2; ++round)
+      for (int count = 1; count <= 100; ++count) post(count);
+    CHECK(prepared() - before > 20);
+    CHECK(prepared() - before < 50);  // 61 to 100 are 3,220 rows
+  }
+  SUBCASE("as many as the server allows") {
+    admin.run("SET GLOBAL max_prepared_stmt_count = " + std::to_string(before + 1));
+    for (int round = 0; round < 3; ++round)
+      for (int count = 1; count <= 3; ++count) post(count);
+    CHECK(prepared() == before + 1);
+    admin.run("SET GLOBAL max_prepared_stmt_count = DEFAULT");
+  }
+  CHECK(rows->make_reader()->messages_after(lobby, 0, 100'000)->size() == static_cast<std::size_t>(last));
 }
 
 // -- opening ---------------------------------------------------------------------------------------------------------

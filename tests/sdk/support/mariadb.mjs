@@ -78,7 +78,8 @@ export class MariaDb {
     const args = ['--no-defaults', ...asUser, `--datadir=${data}`, `--tmpdir=${this.folder}`, '--socket=server.sock', '--pid-file=server.pid',
       `--log-error=${this.folder}/log`, `--port=${this.port}`, '--bind-address=127.0.0.1', `--server-id=${this.#id}`,
       '--skip-name-resolve', '--performance-schema=OFF', '--character-set-server=utf8mb4', `--log-bin=${data}/bin`,
-      '--binlog-format=ROW', '--log-slave-updates=ON', '--gtid-strict-mode=ON', '--sync-binlog=0', '--slave-parallel-threads=4',
+      '--binlog-format=ROW', '--binlog-annotate-row-events=OFF', '--log-slave-updates=ON', '--gtid-strict-mode=ON',
+      '--sync-binlog=0', '--slave-parallel-threads=4',
       '--innodb-flush-log-at-trx-commit=2', '--innodb-log-file-size=8M', '--innodb-buffer-pool-size=16M',
       '--innodb-buffer-pool-dump-at-shutdown=0', '--innodb-buffer-pool-load-at-startup=0', '--max-connections=150', ...this.#more];
     this.child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], { stdio: 'ignore' });

@@ -291,6 +291,28 @@ TEST_CASE("batch plan: a post that the same batch edits is still one that must b
   CHECK(careful.messages.in_order().begin()->second.kind == change_kind::put);
 }
 
+TEST_CASE("batch plan: a batch of nothing but new posts is told from others") {
+  message_record post;
+  post.channel = {400};
+  post.ts = {1};
+  auto second = post;
+  second.ts = {2};
+  batch_facts facts;
+  const std::vector<epoch_t> epochs(slot_count);
+  facts.epochs = epochs;
+  const auto is_only = [&](std::vector<write_op> ops) {
+    std::vector<commit_unit> units{{{}, std::move(ops)}};
+    return plan_batch(units, facts, everywhere).is_only_new_posts();
+  };
+  CHECK(is_only({insert_message{post}}));
+  CHECK(is_only({insert_message{post}, insert_message{second}}));
+  CHECK(is_only({insert_message{post}, put_message{post}}));  // still new
+  CHECK_FALSE(is_only({insert_message{post}, put_message{second}}));
+  CHECK_FALSE(is_only({insert_message{post}, put_member{{{400}, {1}, {}}}}));
+  CHECK_FALSE(is_only({insert_message{post}, insert_message{post}}));  // refused, so that nothing is left
+  CHECK_FALSE(is_only({}));
+}
+
 TEST_CASE("batch plan: a stale epoch, a slot that isn't, and what no column holds are refused before anything else") {
   auto epochs = no_epochs;
   epochs[5] = 10;

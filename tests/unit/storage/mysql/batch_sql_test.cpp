@@ -89,6 +89,15 @@ TEST_CASE("batch sql: what must be new, what is put and what is erased are three
   CHECK(all[2].text.find(" ON DUPLICATE KEY UPDATE seq = VALUES(seq), ") != std::string::npos);
 }
 
+TEST_CASE("batch sql: an INSERT of posts has a question mark for each value, and three for its claim") {
+  for (std::size_t rows : {1u, 2u, 100u}) {
+    std::vector<sql_value> values;
+    for (std::size_t i = 0; i < rows; ++i) append_values(values, post(static_cast<std::int64_t>(i)), everywhere.routes);
+    CHECK(std::ranges::count(insert_posts_sql(rows), '?') == static_cast<std::ptrdiff_t>(values.size() + 3));
+    CHECK(values[message_columns - 1] == sql_value(keyspace_id(400)));
+  }
+}
+
 TEST_CASE("batch sql: large rows go with parameters, and a statement stays below a packet") {
   std::vector<commit_unit> units;
   for (std::int64_t ts = 1; ts <= 20; ++ts)
