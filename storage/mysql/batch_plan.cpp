@@ -193,16 +193,16 @@ class planner {
 
 }  // namespace
 
-bool batch_plan::writes_posts_alone() const {
-  return workspaces.empty() && domains.empty() && directory.empty() && users.empty() && memberships.empty() &&
-         channels.empty() && members.empty() && events.empty() && tokens.empty() && moved_tokens.empty() &&
-         apps.empty() && trims.empty();
+bool batch_plan::writes_beside_posts() const {
+  return !(workspaces.empty() && domains.empty() && directory.empty() && users.empty() && memberships.empty() &&
+           channels.empty() && members.empty() && events.empty() && tokens.empty() && moved_tokens.empty() &&
+           apps.empty() && trims.empty());
 }
 
-bool batch_plan::writes() const { return !writes_posts_alone() || !messages.empty(); }
+bool batch_plan::writes() const { return writes_beside_posts() || !messages.empty(); }
 
 bool batch_plan::is_only_new_posts() const {
-  return writes_posts_alone() && !messages.empty() && std::ranges::all_of(messages.in_order(), [](const auto& each) {
+  return !writes_beside_posts() && !messages.empty() && std::ranges::all_of(messages.in_order(), [](const auto& each) {
            return each.second.kind == change_kind::insert;
          });
 }

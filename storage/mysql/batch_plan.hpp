@@ -81,7 +81,7 @@ struct batch_plan {
   bool is_only_new_posts() const;
 
  private:
-  bool writes_posts_alone() const;  // or nothing
+  bool writes_beside_posts() const;
 };
 
 /// Tells no one: lineages are read, and those that a refusal breaks are only remembered until the end of the batch.

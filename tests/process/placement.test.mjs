@@ -25,32 +25,33 @@ for (let i = 0; i < 24; ++i) channels.push((await createChannel(alice, `place-${
 
 const share = (rows, name) => rows.find((row) => row.NODE === name);
 const slotsOf = async (node, name) => share(await table(node, 'nodes'), name)?.SLOTS;
+const all = []; // writers of all tests: histories are checked at the end
+const loads = [];
 /** Writers that go on until it is over; nobody is refused for good. */
 function startWriters(nodes, isPatient) {
   const writers = channels.map((channel, i) => new Writer(nodes[i % nodes.length], alice.token, channel, `w${i}-${Date.now()}`));
+  all.push(...writers);
   let isOver = false;
   const running = writers.map((writer) => writer.run(async () => {
     if (isOver) return 'enough';
     await pause(20);
     return 'on';
   }, { isPatient }));
-  return {
-    writers,
+  const load = {
     async stop() {
       isOver = true;
       await Promise.all(running);
     },
   };
+  loads.push(load);
+  return load;
 }
-
-const all = []; // writers of all tests: histories are checked at the end
 
 describe('placement', () => {
   after(() => cluster.stop());
 
   it('a fourth node joins under load: only its share moves', { timeout: 120_000 }, async () => {
     const load = startWriters([n1, n2], false);
-    all.push(...load.writers);
     await pause(1_500);
     const before = await table(n1, 'nodes');
     await cluster.add('n4');
@@ -91,7 +92,6 @@ describe('placement', () => {
 
   it('a drained node is empty and stays a member, while people post; undrained it gets its share', { timeout: 120_000 }, async () => {
     const load = startWriters([n1, n2], false);
-    all.push(...load.writers);
     await shell(n1, 'drain n3');
     await eventually('n3 to be empty', async () => await slotsOf(n2, 'n3') === 0, 60_000);
     assert.equal(share(await table(n2, 'nodes'), 'n3').STATE, 'drained');
@@ -111,7 +111,6 @@ describe('placement', () => {
       return each.reduce((sum, count) => sum + count, 0);
     };
     const load = startWriters([n1, n2], true);
-    all.push(...load.writers);
     await pause(1_000);
     const entities = Number(Object.entries(await metrics(n4)).filter(([name]) => name.startsWith('throng_entities')).reduce((sum, [, count]) => sum + count, 0));
     const activated = await activations([n1, n2, n3]);
@@ -132,6 +131,7 @@ describe('placement', () => {
   });
 
   it('nothing that was acknowledged meanwhile is lost', { timeout: 120_000 }, async () => {
+    for (const load of loads) await load.stop(); // also of a test that failed
     for (const channel of channels) await checkHistory(n1, alice.token, channel, all.filter((writer) => writer.channel === channel));
   });
 });

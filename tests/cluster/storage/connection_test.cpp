@@ -2,12 +2,16 @@
 #include <array>
 #include <future>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <thread>
 
 #include <doctest/doctest.h>
 
 #include "storage/mysql/mysql_connection.hpp"
+#include "storage/mysql/mysql_prepare.hpp"
+#include "storage/mysql/open_transaction.hpp"
+#include "storage/mysql/primary_link.hpp"
 #include "storage/statement_tap.hpp"
 #include "tests/support/shared_mariadb.hpp"
 
@@ -108,6 +112,23 @@ TEST_CASE("mysql: numbers come back as they went, to the last bit") {
     CHECK(as_text.ts() == message_ts{i});
   }
   CHECK(db.number("SELECT MAX(u) FROM numbers") == u64_max);
+}
+
+TEST_CASE("mysql: a connection that can't roll back is given up, and its link makes another") {
+  const auto directory = make_fixed_shard_directory(shard_map::single(shared_mariadb::server().address()));
+  auto options = mysql::local_server::root();
+  options.database = shared_mariadb::make_database();
+  REQUIRE(mysql::prepare_database(shared_mariadb::server().address(), {}, options).ok());
+  mysql::primary_link link(*directory, {}, options, std::make_shared<mysql::shard_health>("-", "writes"));
+  auto& db = link.get();
+  const auto before = link.generation();
+  {
+    mysql::open_transaction all(db);
+    shared_mariadb::server().connect_as_root().run("KILL " + std::to_string(db.number("SELECT CONNECTION_ID()")));
+  }
+  CHECK(db.is_given_up());
+  CHECK(link.get().number("SELECT 1") == 1);
+  CHECK(link.generation() == before + 1);
 }
 
 TEST_CASE("mysql: a packet of statements stops at the first that fails, and says which") {

@@ -31,6 +31,14 @@ message_record numbered(std::int64_t number) {
 }
 commit_unit post_unit(std::int64_t number) { return {{}, {insert_message{numbered(number)}}}; }
 
+/// Commits a post meanwhile.
+std::future<result<std::vector<result<>>>> committing(store& rows, std::int64_t number) {
+  return std::async(std::launch::async, [&rows, number] {
+    std::vector units{post_unit(number)};
+    return rows.commit(units);
+  });
+}
+
 template <class Condition>
 bool comes_true(Condition condition) {
   for (auto end = std::chrono::steady_clock::now() + 60s; std::chrono::steady_clock::now() < end;) {
@@ -133,10 +141,7 @@ TEST_CASE("mysql: a post that was edited before anybody asked what became of its
   shard_record nobody;
   proxy.hold_commits(true);
   proxy.cut_next(cut::after_commit_answer);
-  auto answer = std::async(std::launch::async, [&] {
-    std::vector units{post_unit(4)};
-    return rows->commit(units);
-  });
+  auto answer = committing(*rows, 4);
   REQUIRE(comes_true([&] { return proxy.held() == 1; }));
   at.directory->set(shard_map::make({nobody}, {}, 1).value());
   proxy.hold_commits(false);
@@ -192,10 +197,7 @@ TEST_CASE("mysql: an outcome that isn't known is asked for until there is a prim
   shard_record nobody;
   proxy.hold_commits(true);
   proxy.cut_next(cut::after_commit_answer);
-  auto answer = std::async(std::launch::async, [&] {
-    std::vector units{post_unit(1)};
-    return rows->commit(units);
-  });
+  auto answer = committing(*rows, 1);
   REQUIRE(comes_true([&] { return proxy.held() == 1; }));
   at.directory->set(shard_map::make({nobody}, {}, 1).value());
   proxy.hold_commits(false);
@@ -214,10 +216,7 @@ TEST_CASE("mysql: an outcome that isn't known when a reshard retires the shard i
   auto rows = at.open();
   proxy.hold_commits(true);
   proxy.cut_next(cut::after_commit_answer);
-  auto answer = std::async(std::launch::async, [&] {
-    std::vector units{post_unit(1)};
-    return rows->commit(units);
-  });
+  auto answer = committing(*rows, 1);
   REQUIRE(comes_true([&] { return proxy.held() == 1; }));
   std::vector<shard_record> halves(2);
   for (std::size_t i = 0; i < 2; ++i) {
@@ -264,10 +263,7 @@ TEST_CASE("mysql: posts of a shard that was emptied before anybody asked are loo
   }
   proxy.hold_asks(true);
   proxy.cut_next(cut::after_commit_answer);
-  auto answer = std::async(std::launch::async, [&] {
-    std::vector units{post_unit(4)};
-    return rows->commit(units);
-  });
+  auto answer = committing(*rows, 4);
   REQUIRE(comes_true([&] { return proxy.held() == 1; }));
   auto admin = at.admin();
   REQUIRE(admin.number("SELECT COUNT(*) FROM messages") == 4);
