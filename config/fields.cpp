@@ -107,7 +107,7 @@ std::vector<field> fields(configuration& c) {
     text("cluster.key", c.cluster.key, 0, path_chars_max, "PEM file with its private key; goes with cluster.certificate."),
     text("cluster.authority", c.cluster.authority, 0, path_chars_max, "PEM file with the CA that signs the nodes' certificates and nothing else: who has one of it is a node."),
 
-    count("scheduler.threads", c.scheduler.threads, 0, 1'024, "Threads that run actors; 0: one a core. More than cores only adds switching."),
+    count("scheduler.threads", c.scheduler.threads, 0, 1'024, "Threads that run actors; 0: one a core. More than cores only adds switching. Where a MariaDB server is on the same machine, leave it a core."),
 
     count("gateway.io_threads", c.gateway.io_threads, 0, 256, "Threads that serve sockets; 0: one a core. More than cores only adds switching."),
     text("gateway.public_url", c.gateway.public_url, 0, 512, "How clients reach this node from outside, such as https://chat.example.com; goes into websocket URLs and permalinks. Empty: taken from each request's Host header."),

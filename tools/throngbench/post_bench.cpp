@@ -19,6 +19,7 @@ constexpr auto options = join(
         option_spec{"--outstanding", "N", "posts asked and not yet answered", "64"},
         option_spec{"--channels", "N", "channels that are posted to in turn", "1000"},
         option_spec{"--bytes", "N", "length of a post's text", "200"},
+        option_spec{"--threads", "N", "of the node's scheduler; 0: one a core. A server here takes a core too", "0"},
         option_spec{"--url", "URL", "post to this running node by chat.postMessage instead of to one in this process"},
         option_spec{"--token", "TOKEN", "of a person who makes the channels there and posts; with --url"},
     },
@@ -67,6 +68,7 @@ result<bench_report> run_post_bench(const command_line& line) {
   with.outstanding = number("--outstanding", 1, 10'000);
   with.channels = number("--channels", 1, 100'000);
   with.bytes = number("--bytes", 1, 40'000);
+  with.threads = number("--threads", 0, 256);
   if (!number.outcome()) return number.outcome().failure();
 
   const bool is_remote = !line.text("--url").empty();

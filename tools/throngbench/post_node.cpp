@@ -134,7 +134,9 @@ result<post_round> measure_node_posts(const post_plan& with, bench_storage& stor
   if (auto ready = storage.open(); !ready) return ready.failure();
   if (auto added = add_bench_channels(storage.whole(), with.channels); !added) return added.failure();
   auto table = std::make_shared<slot_table>(slot_table::single_node({1}, {}));
-  node::parts parts{node_index{1}, {}, table, system_time(), storage.commits(), storage.reads()};
+  node_options options;
+  options.threads = with.threads;
+  node::parts parts{node_index{1}, options, table, system_time(), storage.commits(), storage.reads()};
   auto process = node::start(std::move(parts), {{entity_kind::channel, make_channel_factory({})}});
   post_round seen;
   auto per_s = measure_full_load(process->door(), with, storage, seen);

@@ -16,6 +16,7 @@ namespace throng {
 
 struct post_plan {
   std::size_t seconds, rounds, outstanding, channels, bytes;
+  std::size_t threads = 0;  // of the node's scheduler; 0: one a core
 };
 
 inline constexpr team_id bench_team{1};
