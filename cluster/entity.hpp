@@ -65,8 +65,6 @@ class entity_context {
   virtual void hear_of_lost_nodes(bool wants) = 0;
   /// When this node took the key's slot over from another; the beginning of time if it never did.
   virtual steady_time taken_over() const = 0;
-  /// A former incarnation has handed something over: take_over() follows load().
-  virtual bool is_continued() const { return false; }
 
   // -- the same as awaitables
   // ------------------------------------------------------------------------------------------
@@ -99,13 +97,20 @@ class entity {
   /// What the shell prints.
   virtual message_ptr snapshot() const = 0;
 
-  /// What the next incarnation can't find in the store and should go on with, when this one is moved to another node;
-  /// null: nothing. Nothing is under way then, and this incarnation won't be called again. Times are told as how long
-  /// ago or ahead they are: nodes' steady clocks have nothing to do with each other. wake_after() and stay_active()
-  /// move by themselves. What is larger than entity_handover::entity_bytes_max doesn't move.
+  /// What the next incarnation should go on with when this one is moved to another node: what it can't find in the
+  /// store, and what would take it long to find there; null: nothing. Nothing is under way then, and this incarnation
+  /// won't be called again. Times are told as how long ago or ahead they are: nodes' steady clocks have nothing to do
+  /// with each other. wake_after() and stay_active() move by themselves. What is larger than
+  /// entity_handover::entity_bytes_max doesn't move.
   virtual message_ptr handover() const { return nullptr; }
-  /// That, in the next incarnation: once, right after load(), before the first message or wake(). It comes from another
-  /// node and perhaps another version, and may not come at all; what doesn't fit what load() found is to be ignored.
+  /// Instead of load(), if something was handed over. It comes from another node and perhaps another version, and may
+  /// not come at all; what doesn't fit what the store says is to be ignored.
+  virtual task<result<>> load_from(message_ptr handed) {
+    auto loaded = co_await load();
+    if (loaded) take_over(*handed);
+    co_return loaded;
+  }
+  /// What load_from() does behind load(): once, before the first message or wake().
   virtual void take_over(const google::protobuf::Message& handed) { (void)handed; }
 
  protected:

@@ -68,13 +68,8 @@ std::string describe(const error& failure) {
 /// A part of its entity's actor: there are very many, and each block of memory costs.
 class live_context final : public entity_context {
  public:
-  live_context(node_services& services, caf::actor slot, epoch_t epoch, bool is_continued,
-               std::shared_ptr<mailbox_executor> jobs)
-      : services_(services),
-        slot_(std::move(slot)),
-        epoch_(epoch),
-        is_continued_(is_continued),
-        jobs_(std::move(jobs)) {}
+  live_context(node_services& services, caf::actor slot, epoch_t epoch, std::shared_ptr<mailbox_executor> jobs)
+      : services_(services), slot_(std::move(slot)), epoch_(epoch), jobs_(std::move(jobs)) {}
 
   entity_key key() const override { return cell().key; }
   epoch_t epoch() const override { return epoch_; }
@@ -127,7 +122,6 @@ class live_context final : public entity_context {
   void stay_active(bool stay) override { cell().stays_active.store(stay); }
   void hear_of_lost_nodes(bool wants) override { cell().hears_of_lost_nodes.store(wants); }
   steady_time taken_over() const override { return services_.door->taken_over(slot_of(key())); }
-  bool is_continued() const override { return is_continued_; }
 
   // -- the actor's
   // ----------------------------------------------------------------------------------------------------------
@@ -144,7 +138,6 @@ class live_context final : public entity_context {
   node_services& services_;
   const caf::actor slot_;
   const epoch_t epoch_;
-  const bool is_continued_;
   const std::shared_ptr<mailbox_executor> jobs_;
   std::string broken_reason_;
 };
@@ -154,7 +147,7 @@ class entity_actor final : public caf::event_based_actor {
   entity_actor(caf::actor_config& config, node_services& services, caf::actor slot, epoch_t epoch, entity_cell_ptr cell,
                std::string handed)
       : caf::event_based_actor(config),
-        context_(services, slot, epoch, !handed.empty(),
+        context_(services, slot, epoch,
                  std::make_shared<mailbox_executor>(caf::actor_cast<caf::actor_addr>(this),
                                                     caf::actor_cast<caf::actor_addr>(slot), std::move(cell))),
         handed_(std::move(handed)) {
@@ -295,17 +288,15 @@ class entity_actor final : public caf::event_based_actor {
     encode_message(*state, any);
     left().handover.state = any.SerializeAsString();
   }
-  void take_over() {
+  /// Null: nothing was, or nothing that this version can read.
+  message_ptr handed_state() {
+    if (handed_.empty()) return nullptr;
     AnyMessage any;
-    const bool is_any = any.ParseFromString(std::exchange(handed_, {}));
-    auto state = is_any ? decode_message(any) : result<message_ptr>(errc::unknown_message);
-    if (!state) {
-      services().counters.handovers_dropped.fetch_add(1, std::memory_order_relaxed);
-      log::warn("{} can't go on with what was handed over: {}", to_text(context_.key()), describe(state.failure()));
-      return;
-    }
-    entity_->take_over(**state);
-    services().counters.taken_over.fetch_add(1, std::memory_order_relaxed);
+    auto state = any.ParseFromString(handed_) ? decode_message(any) : result<message_ptr>(errc::unknown_message);
+    if (state) return *state;
+    services().counters.handovers_dropped.fetch_add(1, std::memory_order_relaxed);
+    log::warn("{} can't go on with what was handed over: {}", to_text(context_.key()), describe(state.failure()));
+    return nullptr;
   }
   entity_remains& left() {
     if (!left_) left_ = std::make_shared<entity_remains>();
@@ -313,8 +304,11 @@ class entity_actor final : public caf::event_based_actor {
   }
 
   task<void> load() {
-    auto loaded = co_await entity_->load();
-    if (loaded && !handed_.empty()) take_over();
+    auto handed = handed_state();
+    auto loading = handed ? entity_->load_from(handed) : entity_->load();
+    auto loaded = co_await std::move(loading);
+    handed_ = {};
+    if (handed && loaded) services().counters.taken_over.fetch_add(1, std::memory_order_relaxed);
     auto waiting = std::exchange(stash_, {});
     if (!loaded) {
       for (auto& each : waiting) {

@@ -6,12 +6,17 @@
 
 #include "actors/stream/numbered_stream.hpp"
 #include "actors/stream/relative_time.hpp"
+#include "cluster/handoff/handover.hpp"
 #include "storage/model/assert.hpp"
 #include "storage/model/sabotage.hpp"
 
 namespace throng {
 
 namespace {
+
+constexpr std::size_t members_moved_max = 10'000;  // 80 kB; a channel of more is loaded
+// Of what is handed over. The next one, when load() finds what this form hasn't got.
+constexpr std::uint32_t handover_form = 1;
 
 /// As a cache that writes behind: a while after everybody was told. Only for sabotage::acks_before_commit.
 [[maybe_unused]] task<> commit_behind(entity_context& self, std::vector<write_op> ops) {
@@ -21,6 +26,11 @@ namespace {
   };
   auto lingered = co_await self.read(std::move(linger));
   if (lingered) lingered = co_await self.commit(std::move(ops));
+}
+
+bool has_one_length(const ChannelHandover::KnownPosts& posts) {
+  const auto count = posts.users_size();
+  return posts.client_msg_ids_size() == count && posts.ts_size() == count && posts.ago_ms_size() == count;
 }
 
 }  // namespace
@@ -106,23 +116,69 @@ message_ptr channel::snapshot() const {
 
 message_ptr channel::handover() const {
   // What it remembers of older posts is in the store.
-  if (ring_.count() == 0 && !is_directory_stale_ && untold_.empty()) return nullptr;
+  if (ring_.count() == 0 && !is_directory_stale_ && untold_.empty() && !unshown_after_) return nullptr;
+  const auto now = self().now();
   ChannelHandover all;
-  *all.mutable_recent() = ring_.handover(numbered_stream::moved_bytes_max, self().now());
+  all.set_form(handover_form);
+  *all.mutable_recent() = ring_.handover(numbered_stream::moved_bytes_max, now);
   all.set_is_directory_stale(is_directory_stale_);
   for (const auto& [user, seq] : untold_) {
     auto& untold = *all.add_untold();
     untold.set_user(user.value);
     untold.set_seq(seq);
   }
+  all.set_is_shown(is_shown_);
+  if (unshown_after_) all.set_unshown_after(*unshown_after_);
+  auto& posts = *all.mutable_posts();
   recent_.each([&](user_id user, std::string_view client_msg_id, message_ts ts, steady_time at) {
-    auto& post = *all.add_posts();
-    post.set_user(user.value);
-    post.set_client_msg_id(std::string(client_msg_id));
-    post.set_ts(ts.micros);
-    post.set_ago_ms(milliseconds_of(self().now() - at));
+    posts.add_users(user.value);
+    posts.add_client_msg_ids(std::string(client_msg_id));
+    posts.add_ts(ts.micros);
+    posts.add_ago_ms(milliseconds_of(now - at));
   });
+  // One that is quiet may as well be read again.
+  if (all.recent().entries_size() > 0 && state_.members().count() <= members_moved_max) add_stored(all);
   return share(std::move(all));
+}
+
+/// What the store has too, if there is room.
+void channel::add_stored(ChannelHandover& to) const {
+  *to.mutable_channel() = state_.data();
+  for (auto user : state_.members().all()) to.add_members(user.value);
+  to.set_last_ts(sequence_.last_ts().micros);
+  to.set_is_latest_known(is_latest_known_);
+  if (latest_) *to.mutable_latest() = *latest_;
+  if (to.ByteSizeLong() <= entity_handover::entity_bytes_max) return;
+  to.clear_channel();
+  to.clear_members();
+  to.clear_latest();
+}
+
+task<result<>> channel::load_from(message_ptr handed) {
+  const auto* all = dynamic_cast<const ChannelHandover*>(handed.get());
+  if (!all || all->form() != handover_form || all->channel().id() != id().value || !has_one_length(all->posts()))
+    co_return co_await entity::load_from(std::move(handed));
+  auto end = co_await query<store_reader::stream_end>(&read_end);
+  if (!end) co_return end.failure();
+  if (end->seq == all->recent().end_seq()) {
+    go_on_with(*all, *end);
+  } else if (auto loaded = co_await load(); !loaded) {
+    co_return loaded;
+  }
+  take_over(*all);
+  co_return done;
+}
+
+/// What load() would find, from memory.
+void channel::go_on_with(const ChannelHandover& handed, store_reader::stream_end end) {
+  sequence_ = sequence(end.seq, std::max(end.ts, message_ts{handed.last_ts()}));
+  ring_ = event_ring(options_.ring, end.seq);
+  std::vector<user_id> members;
+  members.reserve(static_cast<std::size_t>(handed.members_size()));
+  for (auto user : handed.members()) members.push_back(user_id{user});
+  state_.set(handed.channel(), member_set(std::move(members)));
+  is_latest_known_ = handed.is_latest_known();
+  if (handed.has_latest()) latest_ = std::make_shared<const Message>(handed.latest());
 }
 
 void channel::take_over(const google::protobuf::Message& handed) {
@@ -131,13 +187,17 @@ void channel::take_over(const google::protobuf::Message& handed) {
   if (all->is_directory_stale()) update_directory_soon();
   for (const auto& each : all->untold()) owe_list({each.user()}, each.seq());
   tell_again_later();
+  is_shown_ = all->is_shown();
+  if (all->has_unshown_after()) unshown_after_ = all->unshown_after();
   // Somebody else has written since: what load() found knows better.
-  if (!ring_.take_over(all->recent(), self().now())) return;
+  if (!ring_.take_over(all->recent(), self().now()) || !has_one_length(all->posts())) return;
   recent_ = recent_posts(options_.recent);
-  for (const auto& post : all->posts()) {
-    const auto at = self().now() - milliseconds_from(post.ago_ms());
-    const user_id user{post.user()};
-    if (!recent_.find(user, post.client_msg_id(), at)) recent_.remember(user, post.client_msg_id(), {post.ts()}, at);
+  const auto& posts = all->posts();
+  for (int i = 0; i < posts.users_size(); ++i) {
+    const auto at = self().now() - milliseconds_from(posts.ago_ms(i));
+    const user_id user{posts.users(i)};
+    const auto& client_msg_id = posts.client_msg_ids(i);
+    if (!recent_.find(user, client_msg_id, at)) recent_.remember(user, client_msg_id, {posts.ts(i)}, at);
   }
 }
 

@@ -42,6 +42,7 @@ class channel final : public entity {
   void wake() override;
   message_ptr snapshot() const override;
   message_ptr handover() const override;
+  task<result<>> load_from(message_ptr handed) override;
   void take_over(const google::protobuf::Message& handed) override;
   static const protocol<channel>& handlers();
 
@@ -72,6 +73,8 @@ class channel final : public entity {
  private:
   // -- channel.cpp
   channel_id id() const { return {self().key().id}; }
+  void add_stored(ChannelHandover& to) const;
+  void go_on_with(const ChannelHandover& handed, store_reader::stream_end end);
   channel_change begin() { return {id(), sequence_, self().wall()}; }
   /// Commits, and publishes in order when that is done. To be awaited at once: see above.
   task<result<>> commit_change(channel_change change, std::uint64_t skip_connection = 0);

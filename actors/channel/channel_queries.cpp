@@ -87,7 +87,7 @@ result<> append(store_reader& reader, channel_id channel, std::vector<message_re
 
 result<stored_channel> read_channel(store_reader& reader, channel_id channel, std::size_t newest_max) {
   stored_channel all;
-  auto end = reader.end_of(key_of(channel));
+  auto end = read_end(reader, channel);
   if (!end) return end.failure();
   all.end = *end;
   auto row = reader.channel(channel);
@@ -110,6 +110,10 @@ result<stored_channel> read_channel(store_reader& reader, channel_id channel, st
   if (!newest) return newest.failure();
   all.newest = std::move(*newest);
   return all;
+}
+
+result<store_reader::stream_end> read_end(store_reader& reader, channel_id channel) {
+  return reader.end_of(key_of(channel));
 }
 
 result<Message> read_message(store_reader& reader, channel_id channel, message_ts ts) {

@@ -21,6 +21,8 @@ struct stored_channel {
   std::vector<message_record> newest;  // newest first, deleted ones and hidden replies too
 };
 result<stored_channel> read_channel(store_reader& reader, channel_id channel, std::size_t newest_max);
+/// Where its stream ends.
+result<store_reader::stream_end> read_end(store_reader& reader, channel_id channel);
 
 /// One post with its thread's summary; errc::message_not_found if there is none or it is deleted.
 result<Message> read_message(store_reader& reader, channel_id channel, message_ts ts);

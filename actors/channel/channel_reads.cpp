@@ -82,16 +82,11 @@ task<result<ReplayReply>> channel::replay(const ReplayRequest& request, const en
   auto end = ring_.end();
   std::size_t count_max = request.count_max();
   if (after > end || end - after > count_max) co_return errc::too_old;
-  if (auto newest = ring_.after(after)) {
-    ReplayReply reply;
-    reply.set_epoch(self().epoch());
-    reply.set_end_seq(end);
-    for (const auto& each : *newest) {
-      auto& event = *reply.add_events();
-      event.set_seq(each.seq);
-      *event.mutable_event() = *each.event;
-    }
-    co_return reply;
+  ReplayReply newest;
+  if (ring_.replay(after, newest)) {
+    newest.set_epoch(self().epoch());
+    newest.set_end_seq(end);
+    co_return newest;
   }
   auto reply = co_await query<ReplayReply>(&read_events, after, end, count_max);
   if (reply) reply->set_epoch(self().epoch());

@@ -35,7 +35,6 @@ void presence::receive(std::shared_ptr<const envelope> message) { handlers().dis
 
 task<result<>> presence::load() {
   self().hear_of_lost_nodes(true);
-  if (self().is_continued()) co_return done;
   Event census;
   census.mutable_presence_census();
   publish(std::move(census));
@@ -57,12 +56,14 @@ message_ptr presence::handover() const {
   return share(std::move(all));
 }
 
-void presence::take_over(const google::protobuf::Message& handed) {
-  const auto* all = dynamic_cast<const PresenceHandover*>(&handed);
-  if (!all) return;
+task<result<>> presence::load_from(message_ptr handed) {
+  const auto* all = dynamic_cast<const PresenceHandover*>(handed.get());
+  if (!all) co_return co_await load();
+  self().hear_of_lost_nodes(true);
   users_.take_over(*all, self().now());
   counted_at_ = self().now() + milliseconds_from(all->counts_for_ms());
   schedule();
+  co_return done;
 }
 
 result<Nothing> presence::session_online(const SessionOnlineNotice& notice, const envelope&) {

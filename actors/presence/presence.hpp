@@ -37,7 +37,7 @@ class presence final : public entity {
   void node_lost(node_index node, std::uint64_t incarnation) override;
   message_ptr snapshot() const override;
   message_ptr handover() const override;
-  void take_over(const google::protobuf::Message& handed) override;
+  task<result<>> load_from(message_ptr handed) override;
   static const protocol<presence>& handlers();
 
   // -- the handlers, in the order of session.proto

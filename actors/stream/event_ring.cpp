@@ -2,6 +2,7 @@
 #include "actors/stream/event_ring.hpp"
 
 #include <iterator>
+#include <memory>
 
 #include "actors/proto/event.pb.h"
 #include "actors/stream/relative_time.hpp"
@@ -22,7 +23,7 @@ void event_ring::trim(steady_time now) {
     auto& oldest = entries_[first_];
     if (count() <= limits_.events_max && bytes_ <= limits_.bytes_max && now - oldest.at <= limits_.window) break;
     bytes_ -= oldest.bytes;
-    oldest.event.reset();
+    oldest.event = {};
     ++first_;
   }
   if (first_ * 2 < entries_.size()) return;
@@ -44,7 +45,10 @@ RecentEvents event_ring::handover(std::size_t bytes_max, steady_time now) const 
     auto& entry = *handed.add_entries();
     entry.set_ago_ms(milliseconds_of(now - each->at));
     entry.set_bytes(each->bytes);
-    *entry.mutable_event() = *each->event;
+    if (const auto* event = std::get_if<std::shared_ptr<const Event>>(&each->event))
+      entry.set_event((*event)->SerializeAsString());
+    else
+      entry.set_event(std::get<std::string>(each->event));
   }
   return handed;
 }
@@ -52,17 +56,31 @@ RecentEvents event_ring::handover(std::size_t bytes_max, steady_time now) const 
 bool event_ring::take_over(const RecentEvents& handed, steady_time now) {
   const auto count = static_cast<seq_t>(handed.entries_size());
   if (handed.end_seq() != end_ || count > end_) return false;
-  *this = event_ring(limits_, end_ - count);
-  for (const auto& each : handed.entries())
-    append(end_ + 1, std::make_shared<const Event>(each.event()), each.bytes(), now - milliseconds_from(each.ago_ms()));
+  auto seq = end_ - count;
+  *this = event_ring(limits_, end_);
+  entries_.reserve(count);
+  for (const auto& each : handed.entries()) {
+    entries_.push_back({++seq, each.bytes(), now - milliseconds_from(each.ago_ms()), each.event()});
+    bytes_ += each.bytes();
+  }
+  trim(now);
   return true;
 }
 
-result<std::span<const event_ring::entry>> event_ring::after(seq_t seq) const {
-  if (seq > end_) return errc::too_old;
-  auto missed = end_ - seq;
-  if (missed > count()) return errc::too_old;
-  return std::span<const entry>(entries_).last(static_cast<std::size_t>(missed));
+result<> event_ring::replay(seq_t after, ReplayReply& into) const {
+  if (after > end_ || end_ - after > count()) return errc::too_old;
+  const auto had = into.events_size();
+  for (auto each = entries_.end() - static_cast<std::ptrdiff_t>(end_ - after); each != entries_.end(); ++each) {
+    auto& next = *into.add_events();
+    next.set_seq(each->seq);
+    if (const auto* event = std::get_if<std::shared_ptr<const Event>>(&each->event)) {
+      *next.mutable_event() = **event;
+    } else if (!next.mutable_event()->ParseFromString(std::get<std::string>(each->event))) {
+      into.mutable_events()->DeleteSubrange(had, into.events_size() - had);
+      return errc::too_old;
+    }
+  }
+  return done;
 }
 
 }  // namespace throng

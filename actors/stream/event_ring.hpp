@@ -8,7 +8,8 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <span>
+#include <string>
+#include <variant>
 #include <vector>
 
 #include "storage/model/keyspace.hpp"
@@ -19,6 +20,7 @@ namespace throng {
 
 class Event;
 class RecentEvents;
+class ReplayReply;
 
 class event_ring {
  public:
@@ -27,26 +29,20 @@ class event_ring {
     std::size_t bytes_max = 1u << 20;
     std::chrono::steady_clock::duration window = std::chrono::minutes(5);
   };
-  struct entry {
-    seq_t seq = 0;
-    std::size_t bytes = 0;
-    steady_time at{};
-    std::shared_ptr<const Event> event;
-  };
-
   /// `end` is the stream's last position so far, whose events the ring doesn't have.
   explicit event_ring(limits bounds, seq_t end = 0) : limits_(bounds), end_(end) {}
 
   /// REQUIRES: seq == end() + 1. `bytes` is an estimate of what the event holds in memory.
   void append(seq_t seq, std::shared_ptr<const Event> event, std::size_t bytes, steady_time now);
 
-  /// The events after `seq`, oldest first, valid until the next append. Errors: errc::too_old if some of them have left
-  /// the ring, or if `seq` is beyond the end.
-  result<std::span<const entry>> after(seq_t seq) const;
+  /// Adds the events after `seq`, oldest first. Errors: errc::too_old, and nothing is added, if some of them have left
+  /// the ring, if `seq` is beyond the end, or if one that was taken over can't be read.
+  result<> replay(seq_t after, ReplayReply& into) const;
 
-  /// Those that are not too old yet, the newest first of what fits into `bytes_max`.
+  /// Those that are not too old yet, the newest of them that fit into `bytes_max`.
   RecentEvents handover(std::size_t bytes_max, steady_time now) const;
-  /// False, and nothing is changed, if that is of a stream that ends elsewhere.
+  /// False, and nothing is changed, if that is of a stream that ends elsewhere. The events are kept as they came: a
+  /// stream that moves often is asked for few of them.
   bool take_over(const RecentEvents& handed, steady_time now);
 
   seq_t end() const { return end_; }
@@ -54,6 +50,12 @@ class event_ring {
   std::size_t bytes() const { return bytes_; }
 
  private:
+  struct entry {
+    seq_t seq = 0;
+    std::size_t bytes = 0;
+    steady_time at{};
+    std::variant<std::shared_ptr<const Event>, std::string> event;  // the latter serialized
+  };
   void trim(steady_time now);
 
   limits limits_;

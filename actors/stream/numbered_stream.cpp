@@ -100,14 +100,7 @@ task<result<ReplayReply>> numbered_stream::replay(const ReplayRequest& request) 
   ReplayReply reply;
   reply.set_epoch(self_.epoch());
   reply.set_end_seq(end());
-  if (auto kept = ring_.after(after)) {
-    for (const auto& each : *kept) {
-      auto& next = *reply.add_events();
-      next.set_seq(each.seq);
-      *next.mutable_event() = *each.event;
-    }
-    co_return reply;
-  }
+  if (ring_.replay(after, reply)) co_return reply;
   // What is committed while we read is left out: it is published after this answer's end.
   auto end_seq = reply.end_seq();
   std::function<result<std::vector<event_record>>(store_reader&)> query = [key = self_.key(), after,

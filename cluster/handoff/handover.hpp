@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // HANDOVER: what an incarnation of an entity leaves to the next one when it is moved, and not when it crashes: its
-// state as far as that isn't in the store, its timer, who listens to its stream, its crashes and its quarantine, and
-// the envelopes that it hadn't begun. Plain data. Bounded: an entity's state has at most `entity_bytes_max`, a slot's
-// together `slot_bytes_max`; what is larger stays behind, is counted, and the next incarnation has what the store has.
+// state (what isn't in the store, or is long to read there), its timer, who listens to its stream, its crashes and its
+// quarantine, and the envelopes that it hadn't begun. Plain data. Bounded: an entity's state has at most
+// `entity_bytes_max`, a slot's together `slot_bytes_max`; what is larger stays behind, is counted, and the next
+// incarnation has what the store has.
 #pragma once
 
 #include <cstddef>

@@ -30,6 +30,7 @@ class sim_cluster {
     std::unique_ptr<manual_reader_pool> readers;
     std::unique_ptr<node> runs;                                    // null: dead
     std::uint64_t seen = 0;                                        // tables
+    bool holds_reads = false;                                      // none comes to its store meanwhile
     std::map<entity_key, std::vector<publication_ptr>> published;  // by stream
     std::map<entity_key, int> renewed;
   };
@@ -135,7 +136,7 @@ class sim_cluster {
     self.runs->run();
     while (self.commits->pump() > 0) {
     }
-    while (self.readers->pump()) {
+    while (!self.holds_reads && self.readers->pump()) {
     }
     while (jobs->run()) {
     }

@@ -215,6 +215,69 @@ TEST_CASE("moving: a channel remembers what was just said, and by which ids") {
   CHECK(town.snapshot_of<ChannelSnapshot>(key).ring_events() == 1);  // what was too old stayed behind
 }
 
+TEST_CASE("moving: a channel goes on as it was, and isn't read from the store again") {
+  moving_town town;
+  const auto key = key_of(town.general);
+  const auto bob = town.add("bob");
+  const auto as = [](user_id who, auto request) {
+    *request.mutable_caller() = people_town::person(who);
+    return request;
+  };
+  SetTopicRequest topic;
+  topic.set_value("plans");
+  town.must(key, as(town.ada, topic));
+  town.must(key, town.post("one", "id-1"));
+  const auto before = town.must(key, as(bob, ChannelInfoRequest{}));
+  REQUIRE(before.is_member());
+
+  // What only a look at the row would bring.
+  auto data = before.channel();
+  data.mutable_topic()->set_value("from the store");
+  data.clear_member_count();
+  commit_unit unit{{}, {put_channel{{town.general, acme, data.SerializeAsString()}}}};
+  REQUIRE(town.rows->commit(std::vector{std::move(unit)}));
+
+  for (int i = 0; i < 4; ++i) {
+    town.go(key);
+    CHECK(town.must(key, as(bob, ChannelInfoRequest{})).SerializeAsString() == before.SerializeAsString());
+  }
+  const auto last = town.must(key, town.post("two")).message();
+  CHECK(last.seq() == before.latest().message().seq() + 1);
+  CHECK(last.ts() > before.latest().message().ts());
+  topic.set_value("other plans");
+  town.must(key, as(bob, topic));
+  town.go(key);
+  CHECK(town.must(key, as(bob, ChannelInfoRequest{})).channel().topic().value() == "other plans");
+}
+
+TEST_CASE("moving: a channel that somebody has written to since is read from the store") {
+  moving_town town;
+  const auto key = key_of(town.general);
+  const auto first = town.must(key, town.post("one", "id-1")).message();
+  const auto from = town.owner_of(key).who.node;
+  const node_index to{static_cast<std::uint16_t>(from.value % town.members.size() + 1)};
+  town.at(to).holds_reads = true;  // it is active there, and waits to hear where its stream ends
+  town.move(key, to);
+  for (int i = 0; i < 100 && !town.is_settled(); ++i) town.settle(4);
+  REQUIRE(town.is_settled());
+  town.settle(8);
+
+  message_record row;
+  row.channel = town.general;
+  row.ts = {first.ts() + 1};
+  row.seq = first.seq() + 1;
+  row.user = town.ada;
+  row.client_msg_id = "id-2";
+  row.data = first.data().SerializeAsString();
+  REQUIRE(town.rows->commit(std::vector{commit_unit{{}, {insert_message{row}}}}));
+  town.at(to).holds_reads = false;
+  town.settle(8);
+  CHECK(town.taken_over() == 1);
+  CHECK(town.must(key, town.post("one", "id-1")).message().ts() == first.ts());
+  CHECK(town.must(key, town.post("two", "id-2")).message().ts() == row.ts.micros);
+  CHECK(town.must(key, town.post("three")).message().seq() == row.seq + 1);
+}
+
 TEST_CASE("moving: a session keeps its socket, its tickets and its cursors") {
   moving_town town;
   const auto ticket = town.must(key_of(phone), people_town::opening(town.ada)).ticket();
