@@ -10,6 +10,20 @@ namespace {
 constexpr std::chrono::milliseconds look_again{200};
 constexpr std::uint64_t hot_gain_percent = 10;  // that a hot move must make the fuller node less full
 
+/// It has less than half of its share of the load: it has only just come, or a leader that is gone was about to give it
+/// the rest.
+bool is_filling(const cluster_facts& facts, const node_share& which) {
+  const auto loads = loads_of_slots(*facts.table, facts.loads);
+  std::uint64_t own = 0, all = 0, weights = 0;
+  for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
+    const std::uint64_t load = loads.empty() ? 1 : loads[slot];
+    all += load;
+    if (facts.table->owner_of({slot}).node == which.node) own += load;
+  }
+  for (const auto& each : node_shares(facts)) weights += each.weight;
+  return own * 2 * weights < all * which.weight;
+}
+
 }  // namespace
 
 const balance_advice& load_balance::look(const cluster_facts& facts, const coordinator_options& coordination,
@@ -70,9 +84,7 @@ void load_balance::see_nodes(const cluster_facts& facts) {
   std::vector<node_index> changed;
   for (const auto& each : nodes) {
     if (each.share.weight == 0) continue;
-    // Of those that this leader finds when it begins, only one that has nothing is new.
-    const bool is_known =
-        nodes_ ? std::ranges::find(*nodes_, each) != nodes_->end() : facts.table->owned_by(each.share.node) > 0;
+    const bool is_known = nodes_ ? std::ranges::find(*nodes_, each) != nodes_->end() : !is_filling(facts, each.share);
     if (!is_known) changed.push_back(each.share.node);
   }
   nodes_ = std::move(nodes);

@@ -20,6 +20,11 @@ constexpr milliseconds idle_period{100};
 constexpr milliseconds others_restore_after{2'000};
 constexpr int decisions_max = 8;  // in one step: a leader is lost, it is dead, its slots go elsewhere
 
+/// What the dead had is due at once.
+bool is_paced(make_table::cause_t cause) {
+  return cause != make_table::cause_t::first && cause != make_table::cause_t::dead;
+}
+
 bool is_away(errc code) { return code == errc::service_unavailable || code == errc::stopping; }
 
 }  // namespace
@@ -30,7 +35,8 @@ cluster_agent::cluster_agent(parts with, options how)
       shown_(std::make_shared<const view>(view{with_.self})),
       picture_(with_.self, how.patience),
       meter_(how.meter),
-      balance_(how.balance) {}
+      balance_(how.balance),
+      pace_(how.coordination.balancing_moves_max) {}
 
 cluster_agent::~cluster_agent() { stop(); }
 
@@ -56,7 +62,8 @@ void cluster_agent::run() {
   while (true) {
     step();
     std::unique_lock lock(mutex_);
-    const bool is_busy = told_version_ == 0 || is_leaving_ || with_.here.placed().moving_slots > 0 || !hold_;
+    const bool is_busy = told_version_ == 0 || is_leaving_ || with_.here.placed().moving_slots > 0 || !hold_ ||
+                         pace_.rests(with_.clock.now());
     has_news_.wait_for(lock, is_busy ? busy_period : idle_period, [this] { return is_stopping_ || is_woken_; });
     if (is_stopping_) return;
   }
@@ -398,8 +405,15 @@ void cluster_agent::coordinate(steady_time now) {
     balance_advice advice;
     advice.may_balance = false;
     const bool leads = facts.lead.leader == with_.self.name && facts.lead.incarnation == with_.self.incarnation;
-    if (leads && facts.table && has_settled(facts)) advice = balance_.look(facts, how_.coordination, now);
-    const auto next = decide(facts, with_.self.name, how_.coordination, advice);
+    auto how = how_.coordination;
+    if (leads && facts.table && has_settled(facts)) {
+      pace_.has_settled(now);
+      how.balancing_moves_max = pace_.slots();
+      advice = balance_.look(facts, how, now);
+    }
+    decision next = decide(facts, with_.self.name, how, advice);
+    if (const auto* step = std::get_if<make_table>(&next); step && is_paced(step->cause) && pace_.rests(now))
+      next = wait_for_change{};
     const bool has_changed = std::visit([this](const auto& step) { return carry_out(step); }, next) ||
                              restore_table(now) || restore_wishes() || restore_pins();
     if (!has_changed) return;
@@ -458,6 +472,7 @@ bool cluster_agent::carry_out(const make_table& step) {
   if (!put) return false;
   ++tables_made_;
   balance_.has_made(step, with_.clock.now());
+  pace_.has_begun(step.plan.moves.size(), with_.clock.now());
   if (step.cause == make_table::cause_t::hot) ++hot_moves_;
   if (step.cause == make_table::cause_t::balance) balance_moves_ += step.plan.moves.size();
   log::info("slot table {}: {} slots move, {} of them must: {}", next.version(), step.plan.moves.size(),

@@ -24,6 +24,7 @@
 
 #include "cluster/clock.hpp"
 #include "cluster/coordinator/load_balance.hpp"
+#include "cluster/coordinator/move_pace.hpp"
 #include "cluster/link/links.hpp"
 #include "cluster/load/load_meter.hpp"
 #include "cluster/membership/cluster_picture.hpp"
@@ -180,6 +181,7 @@ class cluster_agent {
   // What this node's slots cost, and what it has told of that.
   load_meter meter_;
   load_balance balance_;
+  move_pace pace_;
   steady_time sampled_at_{}, load_told_at_{};
   load_report told_load_;
   topology_version load_entry_ = 0;

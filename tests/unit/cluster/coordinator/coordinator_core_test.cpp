@@ -262,7 +262,7 @@ TEST_CASE("a node that drains gives everything away, step by step, and stays a m
   for (int i = 0; i < 100 && facts.table->owned_by({2}) > 0; ++i) {
     auto made = decide(facts, "n1", {});
     REQUIRE(as<make_table>(made));
-    CHECK(as<make_table>(made)->plan.moves.size() <= 256);
+    CHECK(as<make_table>(made)->plan.moves.size() <= coordinator_options{}.balancing_moves_max);
     facts.table = facts.table->after(as<make_table>(made)->plan.moves);
     for (auto& each : facts.members) each.applied = facts.table->version();
   }
@@ -301,27 +301,28 @@ placement_change change_of(const cluster_facts& facts, std::size_t count, node_i
 
 TEST_CASE("a change by hand is made in steps, once, and goes on under another leader") {
   auto facts = settled(3);
+  const coordinator_options how{.balancing_moves_max = 256};
   facts.wishes.balances = false;
   facts.wishes.change = change_of(facts, 600, {2});
-  auto made = decide(facts, "n1", {});
+  auto made = decide(facts, "n1", how);
   REQUIRE(as<make_table>(made));
   CHECK(as<make_table>(made)->cause == make_table::cause_t::by_hand);
-  CHECK(as<make_table>(made)->plan.moves.size() == 256);
+  CHECK(as<make_table>(made)->plan.moves.size() == how.balancing_moves_max);
   facts.table = facts.table->after(as<make_table>(made)->plan.moves, as<make_table>(made)->mark);
-  CHECK(waits(decide(facts, "n1", {})));  // until they have moved
+  CHECK(waits(decide(facts, "n1", how)));  // until they have moved
   for (auto& each : facts.members) each.applied = facts.table->version();
   CHECK(state_of(facts.wishes.change, *facts.table) == change_state::under_way);
   facts.lead = {"n3", 10, 4, 78};
-  REQUIRE(as<make_table>(decide(facts, "n3", {})));
+  REQUIRE(as<make_table>(decide(facts, "n3", how)));
   facts.lead = {"n1", 10, 5, 79};
-  CHECK(carry_out_all(facts) == 2);
+  CHECK(carry_out_all(facts, how) == 2);
   CHECK(state_of(facts.wishes.change, *facts.table) == change_state::finished);
   for (const auto& each : facts.wishes.change.moves) CHECK(facts.table->owner_of(each.slot).node == node_index{2});
   // What moves later isn't moved by it again.
   const auto first = facts.wishes.change.moves[0];
   facts.table = facts.table->after(std::vector<slot_move>{{first.slot, first.to, first.from}});
   for (auto& each : facts.members) each.applied = facts.table->version();
-  CHECK(carry_out_all(facts) == 0);
+  CHECK(carry_out_all(facts, how) == 0);
 }
 
 TEST_CASE("a change begins on the table that it was made for, or never") {

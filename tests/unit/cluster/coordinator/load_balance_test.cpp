@@ -3,6 +3,7 @@
 #include "cluster/coordinator/load_balance.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <random>
 
 #include <doctest/doctest.h>
@@ -65,13 +66,13 @@ class balanced_town {
     for (auto passed = 0s; passed < time; ++passed) {
       now += 1s;
       report();
-      const auto& advice = balance.look(facts, how, now);
+      const auto& advice = balance->look(facts, how, now);
       auto next = decide(facts, "n1", how, advice);
       const auto* made = std::get_if<make_table>(&next);
       if (!made) continue;
       CHECK((made->cause == make_table::cause_t::dead || made->plan.moves.size() <= how.balancing_moves_max));
       facts.table = facts.table->after(made->plan.moves, made->mark);
-      balance.has_made(*made, now);
+      balance->has_made(*made, now);
       moves += made->plan.moves.size();
       all_moves.insert(all_moves.end(), made->plan.moves.begin(), made->plan.moves.end());
       last_why = made->why;
@@ -91,7 +92,7 @@ class balanced_town {
   cluster_facts facts;
   std::vector<std::uint32_t> loads;
   std::vector<hot_entity> hot;
-  load_balance balance{balance_options{}};
+  std::optional<load_balance> balance{balance_options{}};
   steady_time now{1h};
   std::vector<slot_move> all_moves;
   std::string last_why;
@@ -168,6 +169,44 @@ TEST_CASE("balance: a node that joins under load gets its share at once; nothing
   t.leave(2);
   t.run(60s);
   CHECK(t.all_moves.size() == had);  // the dead's, and nothing else
+}
+
+TEST_CASE("balance: a node that has only just joined when the leader dies gets its share from the next one at once") {
+  balanced_town t(3);
+  t.how.balancing_moves_max = 256;
+  for (auto& each : t.loads) each = 20;
+  CHECK(t.run(30s) == 0);
+  t.join(4);
+  t.settle();
+  t.run(1s);
+  const auto had = t.facts.table->owned_by({4});
+  REQUIRE(had > 0);
+  REQUIRE(had < slot_count / 8);
+  t.balance.emplace(balance_options{});
+  t.run(10s);  // less than uneven load has to last
+  CHECK(t.facts.table->owned_by({4}) > slot_count / 4 * 8 / 10);
+}
+
+TEST_CASE("balance: a leader that begins moves nothing where a few slots carry much, and loads are nearly even") {
+  // The second node has 100 slots, of which two carry half of all: a bit more than its share, or less.
+  for (const std::uint32_t heavy : {22'000, 25'000, 28'000}) {
+    CAPTURE(heavy);
+    balanced_town t(2);
+    for (auto& each : t.loads) each = 10;
+    std::vector<slot_move> moves;
+    std::uint16_t kept = 0;
+    for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
+      if (t.facts.table->owner_of({slot}).node != node_index{2}) continue;
+      if (++kept > 100)
+        moves.push_back({{slot}, {2}, {1}});
+      else if (kept <= 2)
+        t.loads[slot] = heavy;
+    }
+    t.facts.table = t.facts.table->after(moves);
+    t.settle();
+    t.balance.emplace(balance_options{});
+    CHECK(t.run(10min) == 0);
+  }
 }
 
 TEST_CASE("balance: weights are followed at once, whoever changes them") {
