@@ -14,7 +14,7 @@ namespace throng {
 
 namespace {
 
-constexpr std::size_t members_moved_max = 10'000;  // 80 kB; a channel of more is loaded
+constexpr std::size_t members_moved_max = 2'000;  // 16 kB; a channel of more is loaded
 // Of what is handed over. The next one, when load() finds what this form hasn't got.
 constexpr std::uint32_t handover_form = 1;
 

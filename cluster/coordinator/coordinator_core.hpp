@@ -49,7 +49,7 @@ struct cluster_facts {
 
 struct coordinator_options {
   std::uint32_t tolerance_percent = 5;
-  std::size_t balancing_moves_max = 64;  // at once, but for the dead's; MOVE PACE says when the next go
+  std::size_t balancing_moves_max = 64;  // at once, but for the dead's; the next go when these have settled (MOVE PACE)
   std::size_t members_min = 1;           // before the first table is made
 };
 

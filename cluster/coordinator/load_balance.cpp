@@ -10,10 +10,15 @@ namespace {
 constexpr std::chrono::milliseconds look_again{200};
 constexpr std::uint64_t hot_gain_percent = 10;  // that a hot move must make the fuller node less full
 
-/// It has less than half of its share of the load: it has only just come, or a leader that is gone was about to give it
-/// the rest.
+/// It has less than half of its share of the load, or of the slots' number as long as not everybody has told loads: it
+/// has only just come, or a leader that is gone was about to give it the rest.
 bool is_filling(const cluster_facts& facts, const node_share& which) {
-  const auto loads = loads_of_slots(*facts.table, facts.loads);
+  const bool have_all_told = std::ranges::all_of(facts.members, [&](const node_record& member) {
+    return std::ranges::any_of(facts.loads, [&](const load_report& report) {
+      return report.node == member.who.node && report.incarnation == member.who.incarnation;
+    });
+  });
+  const auto loads = have_all_told ? loads_of_slots(*facts.table, facts.loads) : std::vector<std::uint32_t>{};
   std::uint64_t own = 0, all = 0, weights = 0;
   for (std::uint16_t slot = 0; slot < slot_count; ++slot) {
     const std::uint64_t load = loads.empty() ? 1 : loads[slot];

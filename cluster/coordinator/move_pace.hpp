@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// MOVE PACE: how many slots move at once, and how long all rest before the next. A step keeps both nodes busy with what
+// MOVE PACE: how long everybody rests between the steps in which slots move. A step keeps both nodes busy with what
 // they hand over and take; steps without a break would keep everybody waiting who posts meanwhile, until the last slot
-// is there. So a full step is followed by a rest as long as itself, and what takes too long is done in smaller steps.
-// What the dead had isn't paced. Pure; owned by the leader's CLUSTER AGENT.
+// is there. So a full step is followed by a rest as long as itself, a smaller one by a share of that. What the dead had
+// isn't paced. Pure; owned by the leader's CLUSTER AGENT.
 #pragma once
 
 #include <algorithm>
@@ -16,30 +16,24 @@ namespace throng {
 
 class move_pace {
  public:
-  // Measured with two nodes and a Consul on one machine, where a step of 64 slots takes 40 ms with one entity a slot.
-  static constexpr std::size_t slots_min = 8;
-  static constexpr std::chrono::milliseconds fast{60}, slow{120}, rest_max{1'000};
+  /// So that a node which gives 2,000 slots away, 64 at once, takes 3 s longer at most: it may have a deadline.
+  static constexpr std::chrono::milliseconds rest_max{100};
 
-  explicit move_pace(std::size_t slots_max) : slots_max_(slots_max), slots_(slots_max) {}
+  explicit move_pace(std::size_t full_step) : full_step_(full_step) {}
 
-  /// At once; never more than `slots_max`.
-  std::size_t slots() const { return slots_; }
   bool rests(steady_time now) const { return now < rests_until_; }
 
   void has_begun(std::size_t slots, steady_time now) {
-    step_ = step{slots, now};
+    step_ = step{std::min(slots, full_step_), now};
     rests_until_ = {};
   }
-  /// Everybody is where the last table says. May be called again and again.
+  /// Everybody is where the last table says. May be said again and again.
   void has_settled(steady_time now) {
     if (!step_) return;
-    const auto took = now - step_->begun;
-    const auto share = std::min(step_->slots, slots_);  // of a full step
-    rests_until_ = now + std::min<steady_time::duration>(took * share / slots_, rest_max);
-    if (took > slow)
-      slots_ = std::max(slots_ / 2, std::min(slots_min, slots_max_));
-    else if (took < fast && step_->slots >= slots_)
-      slots_ = std::min(slots_ * 2, slots_max_);
+    const auto took = std::max(now - step_->begun, steady_time::duration{});
+    const auto rest = std::chrono::duration<double>(took) * step_->slots / static_cast<double>(full_step_);
+    rests_until_ =
+        now + std::min(std::chrono::duration_cast<steady_time::duration>(rest), steady_time::duration(rest_max));
     step_.reset();
   }
 
@@ -49,8 +43,7 @@ class move_pace {
     steady_time begun{};
   };
 
-  const std::size_t slots_max_;
-  std::size_t slots_;
+  const std::size_t full_step_;
   std::optional<step> step_;
   steady_time rests_until_{};
 };

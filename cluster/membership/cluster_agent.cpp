@@ -62,8 +62,8 @@ void cluster_agent::run() {
   while (true) {
     step();
     std::unique_lock lock(mutex_);
-    const bool is_busy = told_version_ == 0 || is_leaving_ || with_.here.placed().moving_slots > 0 || !hold_ ||
-                         pace_.rests(with_.clock.now());
+    const bool is_busy =
+        told_version_ == 0 || is_leaving_ || with_.here.placed().moving_slots > 0 || !hold_ || is_held_back_;
     has_news_.wait_for(lock, is_busy ? busy_period : idle_period, [this] { return is_stopping_ || is_woken_; });
     if (is_stopping_) return;
   }
@@ -405,15 +405,14 @@ void cluster_agent::coordinate(steady_time now) {
     balance_advice advice;
     advice.may_balance = false;
     const bool leads = facts.lead.leader == with_.self.name && facts.lead.incarnation == with_.self.incarnation;
-    auto how = how_.coordination;
     if (leads && facts.table && has_settled(facts)) {
-      pace_.has_settled(now);
-      how.balancing_moves_max = pace_.slots();
-      advice = balance_.look(facts, how, now);
+      pace_.has_settled(with_.clock.now());
+      advice = balance_.look(facts, how_.coordination, now);
     }
-    decision next = decide(facts, with_.self.name, how, advice);
-    if (const auto* step = std::get_if<make_table>(&next); step && is_paced(step->cause) && pace_.rests(now))
-      next = wait_for_change{};
+    auto next = decide(facts, with_.self.name, how_.coordination, advice);
+    const auto* table = std::get_if<make_table>(&next);
+    is_held_back_ = table && is_paced(table->cause) && pace_.rests(with_.clock.now());
+    if (is_held_back_) next = wait_for_change{};
     const bool has_changed = std::visit([this](const auto& step) { return carry_out(step); }, next) ||
                              restore_table(now) || restore_wishes() || restore_pins();
     if (!has_changed) return;

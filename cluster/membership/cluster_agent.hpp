@@ -182,6 +182,7 @@ class cluster_agent {
   load_meter meter_;
   load_balance balance_;
   move_pace pace_;
+  bool is_held_back_ = false;  // by it
   steady_time sampled_at_{}, load_told_at_{};
   load_report told_load_;
   topology_version load_entry_ = 0;
