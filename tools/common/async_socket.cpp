@@ -33,7 +33,7 @@ task<result<async_socket>> async_socket::connect(event_loop& loop, http_url serv
   auto made = std::make_unique<state>(state{loop, std::move(fd)});
   if (::connect(made->fd.value(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS)
     co_return trouble(server.authority() + ": " + std::strerror(errno));
-  loop.watch(made->fd.value(), made->interest);
+  made->watched.emplace(loop.watch(made->fd.value(), made->interest));
   if (!made->interest.can_write && !co_await loop.writable(made->interest, deadline))
     co_return trouble(server.authority() + ": no connection in time");
   int failure = 0;
@@ -46,7 +46,7 @@ task<result<async_socket>> async_socket::connect(event_loop& loop, http_url serv
 async_socket async_socket::adopt(event_loop& loop, unique_fd fd) {
   ::fcntl(fd.value(), F_SETFL, ::fcntl(fd.value(), F_GETFL) | O_NONBLOCK);
   auto made = std::make_unique<state>(state{loop, std::move(fd)});
-  loop.watch(made->fd.value(), made->interest);
+  made->watched.emplace(loop.watch(made->fd.value(), made->interest));
   return async_socket(std::move(made));
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,7 @@ class async_socket {
     unique_fd fd;
     event_loop::interest interest{};
     bool is_interrupted = false;
+    std::optional<event_loop::watched> watched{};  // ends first
   };
   explicit async_socket(std::unique_ptr<state> from) : state_(std::move(from)) {}
   std::unique_ptr<state> state_;

@@ -17,8 +17,8 @@ constexpr std::chrono::milliseconds idle_turn{50};
 
 }  // namespace
 
-event_loop::event_loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
-  if (!epoll_) throw std::runtime_error(std::string("epoll: ") + std::strerror(errno));
+event_loop::event_loop() : epoll_(std::make_shared<const unique_fd>(::epoll_create1(EPOLL_CLOEXEC))) {
+  if (!*epoll_) throw std::runtime_error(std::string("epoll: ") + std::strerror(errno));
 }
 
 event_loop::~event_loop() {
@@ -28,12 +28,17 @@ event_loop::~event_loop() {
   while (!timers_.empty()) timers_.begin()->second->root_.destroy();
 }
 
-void event_loop::watch(int fd, interest& of) {
+event_loop::watched::~watched() {
+  if (epoll_) ::epoll_ctl(epoll_->value(), EPOLL_CTL_DEL, fd_, nullptr);
+}
+
+event_loop::watched event_loop::watch(int fd, interest& of) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.ptr = &of;
-  if (::epoll_ctl(epoll_.value(), EPOLL_CTL_ADD, fd, &event) != 0)
+  if (::epoll_ctl(epoll_->value(), EPOLL_CTL_ADD, fd, &event) != 0)
     throw std::runtime_error(std::string("epoll: ") + std::strerror(errno));
+  return {epoll_, fd};
 }
 
 void event_loop::add(wait& who) {
@@ -68,7 +73,7 @@ void event_loop::turn() {
                           std::chrono::milliseconds(0), patience);
   std::array<epoll_event, 256> events;
   const auto count =
-      ::epoll_wait(epoll_.value(), events.data(), static_cast<int>(events.size()), static_cast<int>(patience.count()));
+      ::epoll_wait(epoll_->value(), events.data(), static_cast<int>(events.size()), static_cast<int>(patience.count()));
   for (int i = 0; i < count; ++i) {
     auto& each = events[static_cast<std::size_t>(i)];
     auto& of = *static_cast<interest*>(each.data.ptr);

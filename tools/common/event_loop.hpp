@@ -9,6 +9,8 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
+#include <utility>
 
 #include "cluster/task.hpp"
 #include "tools/common/unique_fd.hpp"
@@ -68,8 +70,25 @@ class event_loop {
   wait sleep_until(time when) { return wait(*this, when); }
   wait sleep_for(clock::duration duration) { return wait(*this, clock::now() + duration); }
 
-  /// Edge triggered: `of` keeps what can be done until it was tried in vain. Ends when the descriptor is closed.
-  void watch(int fd, interest& of);
+  /// A descriptor's place among the watched, until its end, which may come after that of the loop. Closing the
+  /// descriptor isn't enough: a child that is about to become another program still has it for a moment, and epoll goes
+  /// on.
+  class watched {
+   public:
+    watched() = default;
+    watched(std::shared_ptr<const unique_fd> epoll, int fd) : epoll_(std::move(epoll)), fd_(fd) {}
+    watched(watched&&) = default;
+    watched& operator=(watched&&) = delete;
+    ~watched();
+
+   private:
+    std::shared_ptr<const unique_fd> epoll_;  // null: none
+    int fd_ = -1;
+  };
+
+  /// Edge triggered: `of` keeps what can be done until it was tried in vain. What is returned ends before the
+  /// descriptor and `of` do.
+  [[nodiscard]] watched watch(int fd, interest& of);
   /// Waits until the flag may be set; false at the deadline. One reader and one writer at a time.
   wait readable(interest& of, time deadline) { return wait(*this, deadline, &of.reader); }
   wait writable(interest& of, time deadline) { return wait(*this, deadline, &of.writer); }
@@ -81,7 +100,7 @@ class event_loop {
   void forget(wait& who);
   void turn();
 
-  unique_fd epoll_;
+  const std::shared_ptr<const unique_fd> epoll_;
   std::multimap<time, wait*> timers_;
   std::deque<wait*> ready_;
   bool is_ending_ = false;  // chains end in any order: what others waited for may be gone

@@ -118,3 +118,27 @@ TEST_CASE("event loop: chains that still wait are destroyed with it") {
   }
   CHECK(kept.use_count() == 1);
 }
+
+TEST_CASE("event loop: what was closed says nothing more, though a child that is being started still has it") {
+  event_loop loop;
+  int ends[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+  unique_fd here(ends[0]);
+  const unique_fd there(ends[1]);
+  const unique_fd of_the_child(::dup(here.value()));
+  event_loop::interest gone;
+  { const auto watched = loop.watch(here.value(), gone); }
+  here.reset();
+  REQUIRE(::send(there.value(), "x", 1, 0) == 1);
+  int turns = 0;
+  loop.run_until([&] { return turns++ == 2; });
+  CHECK_FALSE(gone.can_read);
+  CHECK_FALSE(gone.can_write);
+}
+
+TEST_CASE("event loop: a socket may outlive it") {
+  auto loop = std::make_unique<event_loop>();
+  line_pair line(*loop);
+  loop.reset();
+  CHECK(line.here.is_open());
+}
