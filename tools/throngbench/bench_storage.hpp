@@ -27,7 +27,7 @@ inline constexpr std::array storage_options{
                 "with --store mysql, this server instead of a private MariaDB; its databases throng_bench and "
                 "throng_bench_bare are dropped"},
     option_spec{"--mysql-user", "NAME", "its account; THRONG_MYSQL_PASSWORD has the password", "root"},
-    option_spec{"--lanes", "N", "with --store mysql, connections that write", "2"},
+    option_spec{"--lanes", "N", "with --store mysql, connections that write", "1"},
 };
 
 template <std::size_t First, std::size_t Second>

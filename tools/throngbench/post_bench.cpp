@@ -2,7 +2,9 @@
 // post: asks CHANNELs of a node in this process to post into an empty store, with so many asks outstanding; or a
 // running node by HTTP, with --url. The yardstick writes the same rows, with the batch size that was observed, into an
 // empty store: with SQLite by store.commit() alone, with MySQL by a bare multi-row INSERT on as many connections.
+#include <algorithm>
 #include <array>
+#include <thread>
 
 #include "tools/throngbench/bench.hpp"
 #include "tools/throngbench/bench_storage.hpp"
@@ -19,7 +21,8 @@ constexpr auto options = join(
         option_spec{"--outstanding", "N", "posts asked and not yet answered", "64"},
         option_spec{"--channels", "N", "channels that are posted to in turn", "1000"},
         option_spec{"--bytes", "N", "length of a post's text", "200"},
-        option_spec{"--threads", "N", "of the node's scheduler; 0: one a core. A server here takes a core too", "0"},
+        option_spec{"--threads", "N",
+                    "of the node's scheduler; 0: one a core, and with --store mysql one less, for the server", "0"},
         option_spec{"--url", "URL", "post to this running node by chat.postMessage instead of to one in this process"},
         option_spec{"--token", "TOKEN", "of a person who makes the channels there and posts; with --url"},
     },
@@ -79,6 +82,8 @@ result<bench_report> run_post_bench(const command_line& line) {
 
   auto storage = bench_storage::make(line);
   if (!storage) return storage.failure();
+  if (with.threads == 0 && (*storage)->where())
+    with.threads = std::max<std::size_t>(2, std::thread::hardware_concurrency()) - 1;
   rounds ours, theirs;
   auto outcome = is_remote ? run_remote_rounds(line, with, **storage, ours, theirs)
                            : run_local_rounds(with, **storage, ours, theirs);
