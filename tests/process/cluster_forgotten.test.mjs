@@ -28,11 +28,14 @@ async function stored(folder, parse = JSON.parse) {
   return Object.fromEntries((await response.json()).map(({ Key, Value }) => [Key, parse(Buffer.from(Value, 'base64'))]));
 }
 const primary = async (node) => (await table(node, 'shards'))[0];
-/** As the node sees it that supervises the shard, which is one of them. */
-const isWell = () => eventually('the shard to be well', async () => {
-  const rows = await Promise.all([n1, n2, n3].map(primary));
-  return rows.every((row) => row['IN SYNC'] === '2 of 2') && rows.some((row) => row.DIAGNOSIS === 'fine');
-}, 40_000);
+/** As all nodes see it that there are now: one of them supervises the shard, the one that has joined as well as any. */
+async function isWell() {
+  let rows;
+  await eventually(() => `the shard to be well (${JSON.stringify(rows)})`, async () => {
+    rows = await Promise.all(Object.values(cluster.nodes).map(primary));
+    return rows.every((row) => row['IN SYNC'] === '2 of 2') && rows.some((row) => row.DIAGNOSIS === 'fine');
+  }, 40_000);
+}
 const startEmpty = async () => {
   const pid = cluster.pid('consul');
   process.kill(pid, 'SIGKILL');
