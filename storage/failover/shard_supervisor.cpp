@@ -63,10 +63,15 @@ class supervisor final : public shard_supervisor {
   supervisor(topology_store& topology, std::string key, const supervisor_options& how)
       : topology_(topology), key_(std::move(key)), how_(how), patience_(how_) {
     watch_ = topology_.watch(key_, [this](const std::vector<topology_entry>& entries) { take_record(entries); });
+    notes_watch_ = topology_.watch("failover/" + name_in_topology(), [this](const auto&) {
+      has_new_notes_ = true;
+      wake();
+    });
     thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
   }
   ~supervisor() override {
     watch_.reset();
+    notes_watch_.reset();
     thread_.request_stop();
     wake();
     if (thread_.joinable()) thread_.join();
@@ -104,6 +109,9 @@ class supervisor final : public shard_supervisor {
     server_address to;
     std::promise<result<reparent_report>> answer;
   };
+
+  /// "throng/-80": what is behind the folder in all keys of the shard, that of its notes too (notes_key()).
+  std::string name_in_topology() const { return key_.substr(key_.find('/') + 1); }
 
   // -- what others tell us -------------------------------------------------------------------------------------------
 
@@ -172,7 +180,7 @@ class supervisor final : public shard_supervisor {
     }
     if (leadership_ || clock::now() < next_bid_) return;
     next_bid_ = clock::now() + milliseconds(500) + milliseconds(std::random_device{}() % 500);
-    auto held = topology_.hold("supervisors/" + key_.substr(key_.find('/') + 1), how_.name, how_.leader_ttl, [this] {
+    auto held = topology_.hold("supervisors/" + name_in_topology(), how_.name, how_.leader_ttl, [this] {
       has_lost_ = true;
       wake();
     });
@@ -217,13 +225,16 @@ class supervisor final : public shard_supervisor {
     std::vector<server_observation> seen;
     for (const auto& server : record.servers) seen.push_back(probes_[server]->read());
     tell_reachability(seen);
-    if (!notes_ || notes_of_ != record.version) refresh_notes(record);
+    // Who leads writes notes without a word in the record; who follows needs them as soon as it leads.
+    if (has_new_notes_.exchange(false) || !can_read_notes_ || !notes_ || notes_of_ != record.version)
+      refresh_notes(record);
     if (!notes_) return;
 
     auto found = assess(record, *notes_, seen, how_.policy, now, silent_);
     const auto is_current = is_fresh(record, seen);
     for (auto& [server, probe] : probes_) probe->keep_looking(!found.findings.empty() || !is_current);
     publish(record, seen, is_current ? &found.findings : nullptr);
+    if (is_current && found.findings.empty() && found.steps.empty()) forget_trouble();
     answer_command(record, seen);
     if (!is_leading_ || !is_current || now < not_before_) return;
     for (const auto& step : found.steps)
@@ -237,8 +248,10 @@ class supervisor final : public shard_supervisor {
     auto notes = read_notes(topology_, record);
     if (!notes) {
       set_trouble("the notes of the shard can't be read: " + notes.failure().detail);
+      can_read_notes_ = false;
       return;
     }
+    can_read_notes_ = true;
     notes_ = std::move(notes).value();
     notes_of_ = record.version;
   }
@@ -315,6 +328,12 @@ class supervisor final : public shard_supervisor {
       if (!trouble.empty()) ++status_.figures.rounds_failed;
     }
     if (!trouble.empty() && trouble != before) log::warn("supervisor of {}: {}", key_, trouble);
+  }
+
+  /// All is well, and whoever made it so may be another node: what failed here before is over.
+  void forget_trouble() {
+    std::lock_guard lock(mutex_);
+    if (!is_forgotten_ && can_read_notes_) status_.trouble.clear();
   }
 
   void answer_command(const shard_record& record, const std::vector<server_observation>& seen) {
@@ -405,9 +424,9 @@ class supervisor final : public shard_supervisor {
   topology_version notes_of_ = 0, last_version_ = 0;
   silences silent_;
   steady_time acted_{}, not_before_{}, next_bid_{}, next_restore_{};
-  bool is_leading_ = false;
+  bool is_leading_ = false, can_read_notes_ = true;
   std::unique_ptr<topology_store::handle> leadership_;
-  std::atomic<bool> has_lost_{false};
+  std::atomic<bool> has_lost_{false}, has_new_notes_{false};
   std::set<std::string> told_;
   std::map<server_address, bool> was_reachable_;
 
@@ -420,7 +439,7 @@ class supervisor final : public shard_supervisor {
   shard_status status_;
   std::unique_ptr<command> wanted_;
 
-  std::unique_ptr<topology_store::handle> watch_;
+  std::unique_ptr<topology_store::handle> watch_, notes_watch_;
   std::jthread thread_;
 };
 

@@ -29,7 +29,7 @@ struct shard_status {
   bool is_leading = false;
   std::vector<server_observation> servers;  // as record.servers
   std::vector<finding> findings;            // empty: all is well
-  std::string trouble;                      // of the last round that failed; empty: none since one succeeded
+  std::string trouble;  // of the last round that failed; empty: one has succeeded since, or all is well
   std::optional<reparent_report> last_reparent;
   shard_figures figures;
 };

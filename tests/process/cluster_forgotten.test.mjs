@@ -28,12 +28,12 @@ async function stored(folder, parse = JSON.parse) {
   return Object.fromEntries((await response.json()).map(({ Key, Value }) => [Key, parse(Buffer.from(Value, 'base64'))]));
 }
 const primary = async (node) => (await table(node, 'shards'))[0];
-/** As all nodes see it that there are now: one of them supervises the shard, the one that has joined as well as any. */
+/** As each node sees it, whether it leads the shard's supervisors or not. */
 async function isWell() {
   let rows;
   await eventually(() => `the shard to be well (${JSON.stringify(rows)})`, async () => {
     rows = await Promise.all(Object.values(cluster.nodes).map(primary));
-    return rows.every((row) => row['IN SYNC'] === '2 of 2') && rows.some((row) => row.DIAGNOSIS === 'fine');
+    return rows.every((row) => row['IN SYNC'] === '2 of 2' && row.DIAGNOSIS === 'fine');
   }, 40_000);
 }
 const startEmpty = async () => {

@@ -155,6 +155,33 @@ TEST_CASE("failover: of two supervisors one leads, and the other takes over when
   CHECK(writers.lost() == 0);
 }
 
+TEST_CASE("failover: who doesn't lead learns too that a restarted replica has everything again, and promotes it") {
+  failover_shard shard(2);
+  shard.supervise();
+  auto second = shard.how;
+  second.name = "n2";
+  shard.supervisors.push_back(shard_supervisor::start(*shard.topology, shard.key, second));
+  acked_writers writers(shard);
+  REQUIRE(writers.get_more(50));
+  auto& replica = shard.replica();
+  const auto restarted = replica.restart();
+  REQUIRE_MESSAGE(restarted, (restarted ? "" : restarted.failure().detail));
+  REQUIRE_MESSAGE(eventually(20s, [&] { return shard.has_finding(problem_t::replica_restarted, 1); }),
+                  shard.describe());
+  REQUIRE_MESSAGE(shard.becomes_well(), shard.describe());
+  CHECK_MESSAGE(shard.supervisors[1]->wait_until_well(5s), shard.describe());
+
+  // The leader's machine had the primary too.
+  auto& old = shard.primary();
+  shard.supervisors[0].reset();
+  shard.supervisors.erase(shard.supervisors.begin());
+  old.kill9();
+  REQUIRE_MESSAGE(eventually(20s, [&] { return shard.is_primary(replica.address()); }), shard.describe());
+  REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
+  writers.stop();
+  CHECK(writers.lost() == 0);
+}
+
 TEST_CASE("failover: a write on a replica is found, named, and keeps the replica out") {
   failover_shard shard(3);
   auto& supervisor = shard.supervise();
