@@ -2,6 +2,7 @@
 // Clients that post one message after another and remember what was acknowledged, and the check that all of it is in
 // history exactly once and in order. For tests that break what is below.
 import assert from 'node:assert/strict';
+import { post as send } from './lean_http.mjs';
 import { webClient } from './slack.mjs';
 
 /** What a server answers when it can't know or can't do it now: the post is sent again, under the same client_msg_id. */
@@ -31,11 +32,9 @@ export class Writer {
       const sent = performance.now();
       let answer;
       try {
-        const response = await fetch(`${this.#server.api}/chat.postMessage`, {
-          method: 'POST', headers: { authorization: `Bearer ${this.#token}` },
-          body: new URLSearchParams({ channel: this.#channel, text: post.text, client_msg_id: post.id }),
-        });
-        answer = await response.json();
+        answer = JSON.parse(await send(`${this.#server.api}/chat.postMessage`,
+          { authorization: `Bearer ${this.#token}`, 'content-type': 'application/x-www-form-urlencoded' },
+          new URLSearchParams({ channel: this.#channel, text: post.text, client_msg_id: post.id }).toString()));
       } catch {
         return; // the line was cut: nobody knows whether it was stored
       }
