@@ -53,7 +53,8 @@
 
 namespace throng::failover {
 
-/// What a supervisor remembers for its successors, under failover/<keyspace>/<range>.
+/// What a supervisor remembers for its successors, under failover/<keyspace>/<range>. They watch it, and nobody acts
+/// who can't read the newest.
 struct shard_notes {
   std::map<server_address, std::int64_t> trusted_runs;  // of members: start_s of the run that is trusted (rule 3)
   std::map<server_address, std::string> errant;         // server → its errant transactions

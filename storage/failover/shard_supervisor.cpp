@@ -227,14 +227,13 @@ class supervisor final : public shard_supervisor {
     tell_reachability(seen);
     // Who leads writes notes without a word in the record; who follows needs them as soon as it leads.
     if (has_new_notes_.exchange(false) || !can_read_notes_ || !notes_ || notes_of_ != record.version)
-      refresh_notes(record);
+      (void)refresh_notes(record);
     if (!notes_) return;
 
     auto found = assess(record, *notes_, seen, how_.policy, now, silent_);
     const auto is_current = is_fresh(record, seen);
     for (auto& [server, probe] : probes_) probe->keep_looking(!found.findings.empty() || !is_current);
-    publish(record, seen, is_current ? &found.findings : nullptr);
-    if (is_current && found.findings.empty() && found.steps.empty()) forget_trouble();
+    publish(record, seen, is_current ? &found : nullptr);
     answer_command(record, seen);
     if (!is_leading_ || !is_current || now < not_before_) return;
     for (const auto& step : found.steps)
@@ -244,16 +243,18 @@ class supervisor final : public shard_supervisor {
       }
   }
 
-  void refresh_notes(const shard_record& record) {
+  /// Errors have been told, and the next look tries again.
+  result<> refresh_notes(const shard_record& record) {
     auto notes = read_notes(topology_, record);
+    can_read_notes_ = notes.ok();
     if (!notes) {
-      set_trouble("the notes of the shard can't be read: " + notes.failure().detail);
-      can_read_notes_ = false;
-      return;
+      const error why{notes.code(), "the notes of the shard can't be read: " + notes.failure().detail};
+      set_trouble(why.detail);
+      return why;
     }
-    can_read_notes_ = true;
     notes_ = std::move(notes).value();
     notes_of_ = record.version;
+    return done;
   }
 
   /// Everything was asked after the last change, and after the primary went away.
@@ -296,7 +297,8 @@ class supervisor final : public shard_supervisor {
       if (fresh->term >= record.term) record_ = *fresh;
       return error{errc::conflict, "the shard has just changed"};
     }
-    refresh_notes(*fresh);
+    // Older ones may trust who isn't trusted any more (rule 3).
+    if (const auto read = refresh_notes(*fresh); !read) return read.failure();
     shard_round round(topology_, how_, *fresh, *notes_);
     result<> outcome = done;
     try {
@@ -328,12 +330,6 @@ class supervisor final : public shard_supervisor {
       if (!trouble.empty()) ++status_.figures.rounds_failed;
     }
     if (!trouble.empty() && trouble != before) log::warn("supervisor of {}: {}", key_, trouble);
-  }
-
-  /// All is well, and whoever made it so may be another node: what failed here before is over.
-  void forget_trouble() {
-    std::lock_guard lock(mutex_);
-    if (!is_forgotten_ && can_read_notes_) status_.trouble.clear();
   }
 
   void answer_command(const shard_record& record, const std::vector<server_observation>& seen) {
@@ -375,18 +371,20 @@ class supervisor final : public shard_supervisor {
     return std::ranges::find(list, server) != list.end();
   }
 
-  /// `findings`: null when the observations aren't all from after the last change.
-  void publish(const shard_record& record, const std::vector<server_observation>& seen,
-               const std::vector<finding>* findings) {
-    if (findings && is_leading_) tell_findings(record, *findings);
+  /// `found`: null when the observations aren't all from after the last change.
+  void publish(const shard_record& record, const std::vector<server_observation>& seen, const shard_assessment* found) {
+    if (found && is_leading_) tell_findings(record, found->findings);
     {
       std::lock_guard lock(mutex_);
       status_.record = record;
       status_.is_leading = is_leading_;
       status_.servers = seen;
-      if (findings) status_.findings = *findings;
+      if (found) status_.findings = found->findings;
+      // Whoever made all well may be another node: what failed here before is over.
+      const auto is_fine = found && found->findings.empty() && found->steps.empty();
+      if (is_fine && can_read_notes_ && !is_forgotten_) status_.trouble.clear();
     }
-    if (findings) looked_.notify_all();
+    if (found) looked_.notify_all();
   }
 
   void tell_findings(const shard_record& record, const std::vector<finding>& findings) {

@@ -90,9 +90,7 @@ TEST_CASE("failover: two supervisors that both act lose no write, and open no tw
   failover_shard shard(3);
   shard.how.is_alone = true;
   shard.supervise();
-  auto second = shard.how;
-  second.name = "n2";
-  shard.supervisors.push_back(shard_supervisor::start(*shard.topology, shard.key, second));
+  shard.supervise_too();
   acked_writers writers(shard);
   std::atomic<bool> is_over{false};
   std::atomic<int> doubles{0};
@@ -136,9 +134,7 @@ TEST_CASE("failover: two supervisors that both act lose no write, and open no tw
 TEST_CASE("failover: of two supervisors one leads, and the other takes over when it goes") {
   failover_shard shard(2);
   shard.supervise();
-  auto second = shard.how;
-  second.name = "n2";
-  shard.supervisors.push_back(shard_supervisor::start(*shard.topology, shard.key, second));
+  shard.supervise_too();
   REQUIRE(eventually(10s, [&] { return !shard.supervisors[1]->status().servers.empty(); }));
   CHECK(shard.supervisors[0]->status().is_leading);
   CHECK_FALSE(shard.supervisors[1]->status().is_leading);
@@ -158,12 +154,11 @@ TEST_CASE("failover: of two supervisors one leads, and the other takes over when
 TEST_CASE("failover: who doesn't lead learns too that a restarted replica has everything again, and promotes it") {
   failover_shard shard(2);
   shard.supervise();
-  auto second = shard.how;
-  second.name = "n2";
-  shard.supervisors.push_back(shard_supervisor::start(*shard.topology, shard.key, second));
+  shard.supervise_too();
   acked_writers writers(shard);
   REQUIRE(writers.get_more(50));
   auto& replica = shard.replica();
+  replica.kill9();
   const auto restarted = replica.restart();
   REQUIRE_MESSAGE(restarted, (restarted ? "" : restarted.failure().detail));
   REQUIRE_MESSAGE(eventually(20s, [&] { return shard.has_finding(problem_t::replica_restarted, 1); }),
@@ -173,11 +168,38 @@ TEST_CASE("failover: who doesn't lead learns too that a restarted replica has ev
 
   // The leader's machine had the primary too.
   auto& old = shard.primary();
-  shard.supervisors[0].reset();
   shard.supervisors.erase(shard.supervisors.begin());
   old.kill9();
   REQUIRE_MESSAGE(eventually(20s, [&] { return shard.is_primary(replica.address()); }), shard.describe());
   REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
+  writers.stop();
+  CHECK(writers.lost() == 0);
+}
+
+TEST_CASE("failover: nothing is promoted while the notes can't be read, which may say who isn't trusted any more") {
+  failover_shard shard(2);
+  auto& supervisor = shard.supervise();
+  acked_writers writers(shard);
+  REQUIRE(writers.get_more(50));
+  REQUIRE_MESSAGE(shard.becomes_well(), shard.describe());
+  const auto notes = shard.topology->get(notes_key(shard.record()));
+  REQUIRE(notes);
+  REQUIRE(*notes);
+  const auto broken = shard.topology->put((*notes)->key, "{}", (*notes)->version);
+  REQUIRE(broken);
+
+  auto& old = shard.primary();
+  old.kill9();
+  REQUIRE_MESSAGE(eventually(20s, [&] { return shard.has_finding(problem_t::dead_primary); }), shard.describe());
+  CHECK(supervisor.status().trouble.starts_with("the notes of the shard can't be read: "));
+  CHECK_FALSE(eventually(1500ms, [&] { return !shard.is_primary(old.address()); }));
+
+  REQUIRE(shard.topology->put((*notes)->key, (*notes)->value, *broken));
+  REQUIRE_MESSAGE(eventually(20s, [&] { return !shard.is_primary(old.address()); }), shard.describe());
+  REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
+  REQUIRE(old.restart());
+  REQUIRE_MESSAGE(shard.becomes_well(), shard.describe());
+  CHECK(eventually(5s, [&] { return supervisor.status().trouble.empty(); }));
   writers.stop();
   CHECK(writers.lost() == 0);
 }

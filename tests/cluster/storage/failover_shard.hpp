@@ -100,6 +100,14 @@ class failover_shard {
     return *supervisors.back();
   }
 
+  /// Another node's, "n2".
+  shard_supervisor& supervise_too() {
+    auto second = how;
+    second.name = "n2";
+    supervisors.push_back(shard_supervisor::start(*topology, key, second));
+    return *supervisors.back();
+  }
+
   shard_record record() const {
     auto entry = topology->get(key);
     REQUIRE(entry);

