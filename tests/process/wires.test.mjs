@@ -8,26 +8,17 @@ import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { eventually, within } from '../sdk/support/deadline.mjs';
+import { freePort } from '../sdk/support/free_port.mjs';
 import { program, temporaryFolder } from '../sdk/support/throngd.mjs';
 
 const file = join(temporaryFolder(), 'wires');
 
+const target = await freePort(), listenPort = await freePort(), otherPort = await freePort();
 /** Answers with what it gets, and ends when the other side does. */
-const startEcho = async (port = 0) => {
-  const server = createServer({ allowHalfOpen: true }, (socket) => { socket.on('error', () => {}).pipe(socket); });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
-};
-const echo = await startEcho();
-const target = echo.address().port;
-const listenPort = await (async () => {
-  const probe = await startEcho();
-  const { port } = probe.address();
-  await new Promise((done) => { probe.close(done); });
-  return port;
-})();
-const wire = `wire * n1 127.0.0.1:${listenPort} 127.0.0.1:${target}\nwire * n2 127.0.0.1:${listenPort + 1} 127.0.0.2:${target}\n`;
+const echo = createServer({ allowHalfOpen: true }, (socket) => { socket.on('error', () => {}).pipe(socket); });
+echo.listen(target, '127.0.0.1');
+await once(echo, 'listening');
+const wire = `wire * n1 127.0.0.1:${listenPort} 127.0.0.1:${target}\nwire * n2 127.0.0.1:${otherPort} 127.0.0.2:${target}\n`;
 
 let child, complaints = '';
 const follow = async (text) => {
@@ -70,7 +61,7 @@ describe('throngwire', () => {
     writeFileSync(file, wire);
     child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', join(dirname(program), 'throngwire'), file], { stdio: ['ignore', 'inherit', 'pipe'] });
     child.stderr.on('data', (text) => { complaints += text; });
-    await eventually('the wires', () => existsSync(`${file}.applied`));
+    await eventually(() => `the wires ${complaints}`, () => existsSync(`${file}.applied`));
     const client = dial();
     const all = 'abcdefgh'.repeat(500_000);
     client.socket.end(all);
@@ -115,11 +106,11 @@ describe('throngwire', () => {
   });
 
   it('where nobody listens, one is refused as there', async () => {
-    await eventually('a refusal', async () => await within('an end', dial(listenPort + 1).ended) === 'ECONNREFUSED');
+    await eventually('a refusal', async () => await within('an end', dial(otherPort).ended) === 'ECONNREFUSED');
     const server = createServer((socket) => { socket.pipe(socket); }).listen(target, '127.0.0.2');
     await once(server, 'listening');
     await eventually('an echo', async () => {
-      const client = dial(listenPort + 1);
+      const client = dial(otherPort);
       client.socket.write('here');
       await Promise.race([client.ended, eventually('an answer', () => client.got === 'here' || client.error)]);
       client.socket.destroy();

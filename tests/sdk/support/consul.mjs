@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A private Consul of one server in a folder of its own, on free ports of 127.0.0.1. It dies with this process.
 import { execFileSync, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeFileSync } from 'node:fs';
 import { eventually, within } from './deadline.mjs';
+import { freePort } from './free_port.mjs';
 import { temporaryFolder } from './throngd.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const agents = new Set();
 process.on('exit', () => { for (const agent of agents) agent.child?.kill('SIGKILL'); });
-
-/** Below 32768, where the kernel takes none for clients. */
-async function freePort() {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 20_000);
-    const isFree = await new Promise((done) => {
-      const probe = createServer().once('error', () => done(false));
-      probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)));
-    });
-    if (isFree) return port;
-  }
-}
 
 export class Consul {
   folder; port; child;

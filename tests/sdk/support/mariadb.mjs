@@ -3,10 +3,11 @@
 // happens to that. Not durable against power loss: tests never lose power.
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, readFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually, within } from './deadline.mjs';
+import { freePort } from './free_port.mjs';
 import { temporaryFolder } from './throngd.mjs';
 
 export const user = 'throng';
@@ -39,18 +40,6 @@ GRANT ALL PRIVILEGES ON *.* TO ${adminUser}@'127.0.0.1' WITH GRANT OPTION;
 `,
   });
   return (template = folder);
-}
-
-/** Below 32768, where the kernel takes none for clients. */
-async function freePort() {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const isFree = await new Promise((done) => {
-      const probe = createServer().once('error', () => done(false));
-      probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)));
-    });
-    if (isFree) return port;
-  }
 }
 
 export class MariaDb {
