@@ -70,6 +70,7 @@ struct configuration {
       duration start_patience = std::chrono::seconds(30);
       duration connect_timeout = std::chrono::seconds(2);
       duration statement_timeout = std::chrono::seconds(5);
+      duration idle_transaction_timeout = std::chrono::seconds(1);
       duration commit_patience = std::chrono::seconds(10);
       duration read_patience = std::chrono::seconds(2);
       std::size_t ackers_min = 0;

@@ -111,6 +111,7 @@ std::optional<config_problem> validate(const configuration& c, const config_orig
   require(is_identifier(m.database), {"storage.mysql.database"}, "letters, digits and '_'");
   require(is_whole_seconds(m.connect_timeout), {"storage.mysql.connect_timeout"}, "whole seconds");
   require(is_whole_seconds(m.statement_timeout), {"storage.mysql.statement_timeout"}, "whole seconds");
+  require(is_whole_seconds(m.idle_transaction_timeout), {"storage.mysql.idle_transaction_timeout"}, "whole seconds");
   if (c.storage.kind == storage_kind::mysql) {
     require(!m.vtgate || parse_host_port(m.shards), {"storage.mysql.shards", "storage.mysql.vtgate"},
             "the HOST:PORT of one vtgate, since storage.mysql.vtgate is true");

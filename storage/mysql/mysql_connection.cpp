@@ -71,8 +71,13 @@ sql::SQLString given(std::string_view bytes) { return {bytes.data(), bytes.size(
 std::unique_ptr<sql::Connection> connect(std::string_view server, const connect_options& options) {
   // STRICT_ALL_TABLES: a value that doesn't fit is an error, and is never cut. The lock wait is short because the
   // waiter has a thread, and somebody behind it in a queue.
-  static const sql::SQLString session =
+  std::string session =
       "SET autocommit=1, sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout=2";
+  if (const auto idle_s = options.idle_transaction_max.count(); idle_s > 0) {
+    const auto stall_s = std::to_string(options.io_timeout.count());  // in the middle of a packet, either way
+    session += ", net_read_timeout=" + stall_s + ", net_write_timeout=" + stall_s;
+    session += "/*M!100300, idle_transaction_timeout=" + std::to_string(idle_s) + "*/";  // MySQL has none
+  }
   auto is_socket = server.starts_with('/');
   std::map<sql::SQLString, sql::ConnectPropertyVal> properties;
   properties["hostName"] = given((is_socket ? "unix://" : "tcp://") + std::string(server));
@@ -87,7 +92,7 @@ std::unique_ptr<sql::Connection> connect(std::string_view server, const connect_
   properties["OPT_LOCAL_INFILE"] = 0;  // a server must not be able to ask for our files
   std::unique_ptr<sql::Connection> made(sql::mysql::get_driver_instance()->connect(properties));
   std::unique_ptr<sql::Statement> set(made->createStatement());
-  set->execute(session);
+  set->execute(given(session));
   // By statement, since the variable's name differs between MySQL and MariaDB.
   set->execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
   return made;

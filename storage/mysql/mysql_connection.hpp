@@ -53,14 +53,17 @@ class failure : public std::exception {
 };
 
 struct connect_options {
-  std::string user;
-  std::string password;
-  std::string database;  // empty: none
+  std::string user{};
+  std::string password{};
+  std::string database{};  // empty: none
   std::chrono::seconds connect_timeout{2};
   /// A statement that takes longer loses its connection (whole seconds: the connector knows no finer).
   std::chrono::seconds io_timeout{5};
   /// Whether run_all() may be used. Only for who composes statements of nothing but literals of its own.
   bool sends_packets = false;
+  /// MariaDB ends a connection whose transaction lies idle for longer, and so lets go of its locks: else a process that
+  /// is paused or cut off, or whose machine is gone, keeps them for hours. Whole seconds; 0: it waits for ever.
+  std::chrono::seconds idle_transaction_max{0};
 };
 
 struct text {

@@ -38,6 +38,7 @@ cluster_stage::cluster_stage(const stage_plan& plan)
     : plan_(plan),
       record_({}),
       newest_(plan.channels),
+      sign_(plan.channels),
       asked_(plan.channels),
       comes_home_(plan.channels),
       scene_(loop_, record_,
@@ -89,8 +90,7 @@ task<result<>> cluster_stage::open() {
     spawn(listeners_.back()->live());
   }
   for (std::size_t i = 0; i < scene_.channels.size(); ++i) spawn(post_on(i));
-  if (!co_await wait_for_signs_of_life(60s)) co_return trouble("not every channel can be posted to and heard");
-  co_return done;
+  co_return co_await wait_for_signs_of_life(60s);
 }
 
 /// What was posted is still heard, and then read by all nodes.
@@ -127,6 +127,7 @@ task<void> cluster_stage::post_on(std::size_t channel) {
   while (!scene_.is_over) {
     verify::call what{verify::happening::post, author.client, scene_.channels[channel].id, record_.new_op()};
     what.has_client_msg_id = true;
+    const auto signs = wanted_signs_;
     const auto deadline = event_loop::clock::now() + post_patience;
     while (event_loop::clock::now() < deadline) {
       if (node == shunned_) turn();
@@ -141,6 +142,7 @@ task<void> cluster_stage::post_on(std::size_t channel) {
         const auto ts = parse_ts(verify::text_at(answer.body, "ts")).value_or(message_ts{});
         record_.acknowledged(what, ts);
         newest_[channel] = std::max(newest_[channel], ts);
+        if (signs == wanted_signs_ && sign_[channel] == message_ts{}) sign_[channel] = ts;
         break;
       }
       if (answer.how == api_answer::outcome::refused) {
@@ -162,24 +164,26 @@ task<void> cluster_stage::shun(std::optional<std::size_t> node) {
   while (node && std::ranges::find(asked_, *node) != asked_.end()) co_await loop_.sleep_for(5ms);
 }
 
-task<bool> cluster_stage::wait_for_signs_of_life(std::chrono::seconds patience, std::optional<std::size_t> except) {
-  const auto before = newest_;
+task<result<>> cluster_stage::wait_for_signs_of_life(std::chrono::seconds patience, std::optional<std::size_t> except) {
+  ++wanted_signs_;
+  sign_.assign(sign_.size(), {});
   const auto deadline = event_loop::clock::now() + patience;
-  const auto all_live = [&] {
+  const auto silence = [&]() -> std::string {
     for (std::size_t i = 0; i < scene_.channels.size(); ++i) {
-      if (newest_[i] <= before[i]) return false;
+      const auto channel = to_text(scene_.channels[i].id);
+      if (sign_[i] == message_ts{}) return channel + " acknowledges nothing at " + scene_.nodes[asked_[i]].name;
       for (const auto& each : listeners_)
-        if (each->node() != except &&
-            (!each->is_ready() || !each->has_seen(scene_.channels[i].id, {before[i].micros + 1})))
-          return false;
+        if (each->node() != except && (!each->is_ready() || !each->has_seen(scene_.channels[i].id, sign_[i])))
+          return channel + " isn't heard at " + scene_.nodes[each->node()].name;
     }
-    return true;
+    return {};
   };
-  while (!all_live()) {
-    if (event_loop::clock::now() > deadline) co_return false;
+  for (;;) {
+    auto said = silence();
+    if (said.empty()) co_return done;
+    if (event_loop::clock::now() > deadline) co_return error{errc::deadline_exceeded, std::move(said)};
     co_await loop_.sleep_for(10ms);
   }
-  co_return true;
 }
 
 int cluster_stage::process_of(std::size_t node) const {

@@ -48,9 +48,9 @@ class cluster_stage {
   task<result<std::string>> shell(std::size_t node, std::string line);
   /// From now on nobody posts by way of that node; when the last of them has gone elsewhere.
   task<void> shun(std::optional<std::size_t> node);
-  /// Until each channel has acknowledged a post and each listener, but those at `except`, heard one, begun after now;
-  /// false at the deadline.
-  task<bool> wait_for_signs_of_life(std::chrono::seconds patience, std::optional<std::size_t> except = {});
+  /// Until each channel has acknowledged a post that was begun after now, and each listener, but those at `except`,
+  /// heard it. Errors: deadline_exceeded: which channel was silent, to whom.
+  task<result<>> wait_for_signs_of_life(std::chrono::seconds patience, std::optional<std::size_t> except = {});
 
   /// The whole record, behind play(); once.
   verify::history take_history() { return record_.take(); }
@@ -67,6 +67,8 @@ class cluster_stage {
   std::unique_ptr<verify::cluster_script> script_;
   std::vector<std::unique_ptr<verify::device>> listeners_;
   std::vector<message_ts> newest_;  // acknowledged, by channel
+  std::vector<message_ts> sign_;    // the first acknowledged of those begun since signs of life were asked for; 0: none
+  std::uint32_t wanted_signs_ = 0;  // how often they were
   std::vector<std::size_t> asked_;  // the node that each channel's poster asks
   std::vector<bool> comes_home_;    // to the node that it began with, once that is shunned no more
   std::optional<std::size_t> shunned_;

@@ -55,13 +55,13 @@ class failover_play {
       auto hit = co_await begin(stage, name, process, mark);
       if (!hit) co_return hit.failure();
       marks_.push_back(mark);
-      const bool is_alive = co_await stage.wait_for_signs_of_life(
+      const auto alive = co_await stage.wait_for_signs_of_life(
           life_patience, kind_ == fault_t::kill ? std::nullopt : std::optional(victim));
       auto healed = co_await end(stage, name, process);
       if (!healed) co_return healed.failure();
       stage.scene().record.fault_ended(mark.fault);
       co_await stage.shun({});
-      if (!is_alive) co_return error{errc::deadline_exceeded, "not all channels live again after the loss of " + name};
+      if (!alive) co_return error{alive.failure().code, "after the loss of " + name + ": " + alive.failure().detail};
       std::cerr << "  " << i + 1 << " of " << times_ << ": " << name << ", which had " << mark.owned.size()
                 << " of the channels" << std::endl;
     }

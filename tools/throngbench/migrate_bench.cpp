@@ -165,9 +165,7 @@ class migrate_play {
   static task<result<>> come_to_rest(cluster_stage& stage) {
     auto rested = co_await verify::wait_for_rest(stage.scene(), rest_patience);
     if (!rested) co_return rested.failure();
-    if (!co_await stage.wait_for_signs_of_life(30s))
-      co_return error{errc::deadline_exceeded, "not all channels live after the moves"};
-    co_return done;
+    co_return co_await stage.wait_for_signs_of_life(30s);
   }
 
   const std::string what_;

@@ -116,6 +116,8 @@ mysql_options mysql_options_of(const configuration& settings) {
   options.connect.database = mysql.database;
   options.connect.connect_timeout = whole_seconds(mysql.connect_timeout);
   options.connect.io_timeout = whole_seconds(mysql.statement_timeout);
+  if (!mysql.vtgate)  // which ends them by itself
+    options.connect.idle_transaction_max = whole_seconds(mysql.idle_transaction_timeout);
   options.commit_patience = mysql.commit_patience;
   options.read_patience = mysql.read_patience;
   return options;
@@ -126,6 +128,8 @@ mysql::connect_options mysql_admin_account_of(const configuration& settings) {
   account.user = settings.storage.mysql.admin_user;
   account.password = settings.storage.mysql.admin_password;
   account.database.clear();
+  // A reshard asks one shard for rows while a transaction is open in the other.
+  account.idle_transaction_max += 2 * account.io_timeout;
   return account;
 }
 

@@ -92,6 +92,30 @@ TEST_CASE("mysql: who freezes a shard waits for the commits in flight, and those
   CHECK(rows->commit(post_unit(2)).code() == errc::wrong_owner);
 }
 
+TEST_CASE("mysql: a writer that falls asleep within its transaction doesn't hold up who takes over") {
+  cutting_proxy proxy(shared_mariadb::server().port());
+  mysql_harness at;
+  at.options.sends_packets = false;  // several round trips: it sleeps between two of them
+  at.options.connect.idle_transaction_max = 1s;
+  at.directory->set(shard_map::single(proxy.address()));
+  auto asleep = at.open();
+  auto beside_proxy = make_fixed_shard_directory(shard_map::single(shared_mariadb::server().address()));
+  auto opened = open_mysql_store(*beside_proxy, {}, at.options);
+  REQUIRE(opened.ok());
+  auto& successor = *opened;
+  REQUIRE(asleep->raise_fence({{5}, 10}).ok());
+  proxy.hold_commits(true);
+  auto answer = std::async(std::launch::async, [&] { return asleep->commit(post_unit(1, {{5}, 10})); });
+  REQUIRE(comes_true([&] { return proxy.held() == 1; }));
+  auto taken = successor->raise_fence({{5}, 11});
+  CHECK_MESSAGE(taken.ok(), taken.failure().detail);
+  proxy.hold_commits(false);
+  auto outcomes = answer.get();
+  REQUIRE_MESSAGE(outcomes.ok(), outcomes.failure().detail);
+  CHECK(outcomes->at(0).code() == errc::stale_epoch);
+  CHECK(successor->make_reader()->messages(lobby, {})->empty());
+}
+
 TEST_CASE("mysql: posts that are being inserted hold off who freezes their shard and who asks for their fate") {
   mysql_harness at;
   auto rows = at.open();

@@ -27,6 +27,19 @@ TEST_CASE("reshard: a runner that wakes up in the middle of a cancel deletes not
   CHECK(db.words("SELECT CONCAT(shard, state) FROM shard_guard") == "2");
 }
 
+TEST_CASE("reshard: a runner that falls asleep in the middle of a copy doesn't hold up who takes over") {
+  reshard_fixture shards({"-"});
+  const auto whole = parse_key_range("-").value();
+  reshard_context late{shards.directory(), reshard_fixture::account(), 7};
+  late.admin.idle_transaction_max = 1s;
+  install_journal(late, whole, 5s);
+  const auto asleep = connect_primary(late, whole);
+  set_guard(*asleep, late.runner, guard_state::filling);
+  begin_filling(*asleep, late.runner);
+  take_over(*connect_primary(late, whole), 8);
+  CHECK_THROWS_AS(asleep->run("COMMIT"), mysql::failure);
+}
+
 TEST_CASE("reshard: nothing is switched when somebody has taken a journal's trigger along") {
   reshard_fixture shards({"-"});
   shards.fill_all_tables(5, 2);

@@ -139,6 +139,8 @@ TEST_CASE("load: MySQL's settings are held against each other only where MySQL i
   CHECK(said("storage: {mysql: {database: 'a`b'}}") == ":1: storage.mysql.database: expected letters, digits and '_'");
   CHECK(said("storage: {mysql: {connect_timeout: 1500ms}}") ==
         ":1: storage.mysql.connect_timeout: expected whole seconds");
+  CHECK(said("storage: {mysql: {idle_transaction_timeout: 1500ms}}") ==
+        ":1: storage.mysql.idle_transaction_timeout: expected whole seconds");
   CHECK(said("storage: {kind: mysql, mysql: {user: root, admin_user: root}}")
             .starts_with(":1: storage.mysql.admin_user: expected different accounts"));
   CHECK(said("storage: {kind: mysql, mysql: {user: root, admin_user: root, supervise: false}}") == "loaded");
