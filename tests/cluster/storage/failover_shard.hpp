@@ -138,8 +138,8 @@ class failover_shard {
     const auto now = record();
     return std::ranges::find(now.in_sync, address) != now.in_sync.end();
   }
-  bool has_finding(problem_t problem, std::size_t supervisor = 0) const {
-    const auto status = supervisors.at(supervisor)->status();
+  bool has_finding(problem_t problem) const {
+    const auto status = supervisors.front()->status();
     return std::ranges::any_of(status.findings, [&](const finding& one) { return one.problem == problem; });
   }
   std::string describe() const {
