@@ -165,7 +165,8 @@ TEST_CASE("links: who is no member any more gets nothing, and what it didn't get
 }
 
 TEST_CASE("links: three nodes in a mesh, each tells each") {
-  link_node a(1), b(2), c(3);
+  const auto change = [](auto& with) { with.detector.pause = 60s; };
+  link_node a(1, change), b(2, change), c(3, change);
   introduce({&a, &b, &c});
   link_node* all[] = {&a, &b, &c};
   constexpr int count = 5'000;
