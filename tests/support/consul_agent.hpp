@@ -100,8 +100,10 @@ class consul_agent {
     std::mt19937 random{std::random_device{}()};
     std::uniform_int_distribution<int> any(12'000, 32'000);
     for (auto& port : ports_) {
-      do port = static_cast<std::uint16_t>(any(random));
-      while (!is_free(port));
+      std::uint16_t drawn = 0;
+      do drawn = static_cast<std::uint16_t>(any(random));
+      while (std::ranges::find(ports_, drawn) != ports_.end() || !is_free(drawn));
+      port = drawn;
     }
   }
 
