@@ -494,7 +494,7 @@ TEST_CASE("mysql: a server that isn't there, or doesn't know us, is named, and t
 TEST_CASE("mysql: without a primary, writes and reads fail after their patience, and later reads at once") {
   mysql_harness at;
   at.options.commit_patience = 200ms;
-  at.options.read_patience = 100ms;
+  at.options.read_patience = 2s;
   auto rows = at.open();
   auto reader = rows->make_reader();
   REQUIRE(rows->commit(post_unit(1)).ok());
@@ -512,12 +512,12 @@ TEST_CASE("mysql: without a primary, writes and reads fail after their patience,
 
   since = std::chrono::steady_clock::now();
   CHECK(reader->message(lobby, {1}).code() == errc::service_unavailable);
-  CHECK(std::chrono::steady_clock::now() - since >= 100ms);
+  CHECK(std::chrono::steady_clock::now() - since >= 2s);
   int at_once = 0;
   for (int i = 0; i < 20; ++i) {
     since = std::chrono::steady_clock::now();
     CHECK(reader->message(lobby, {1}).code() == errc::service_unavailable);
-    at_once += std::chrono::steady_clock::now() - since < 50ms;
+    at_once += std::chrono::steady_clock::now() - since < 1s;
   }
   CHECK(at_once >= 15);
 
