@@ -29,5 +29,6 @@ throng_node_tests(sdk sdk 120 FIXTURES_SETUP sdk_exercised)
 set_tests_properties(sdk.coverage PROPERTIES FIXTURES_SETUP "" FIXTURES_REQUIRED "sdk_packages;sdk_exercised")
 # These measure memory and time, and use up what there is.
 throng_node_tests(cluster process 240 RUN_SERIAL ON)
-# Four clusters, one after the other.
-set_tests_properties(cluster.verify_broken PROPERTIES TIMEOUT 900)
+# A cluster that is hurt, and four of them, one after the other.
+set_tests_properties(cluster.verify PROPERTIES TIMEOUT 900)
+set_tests_properties(cluster.verify_broken PROPERTIES TIMEOUT 1800)

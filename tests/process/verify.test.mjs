@@ -12,6 +12,8 @@ import { Throngd, program, temporaryFolder } from '../sdk/support/throngd.mjs';
 const throngverify = join(dirname(program), 'throngverify');
 const folder = join(temporaryFolder(), 'verify');
 mkdirSync(folder, { recursive: true });
+const run_ms = 480_000; // the cluster's start and end, the talk, and all the patience behind it
+const end_ms = 30_000;
 
 /** Its exit code, its verdict (--json), and what it said meanwhile. */
 async function verify(...args) {
@@ -21,12 +23,12 @@ async function verify(...args) {
   child.stderr.on('data', (text) => { stderr += text; });
   const closed = new Promise((done) => { child.on('close', done); });
   try {
-    const code = await within(() => `throngverify ${args.join(' ')}:\n${stderr}`, closed, 180_000);
+    const code = await within(() => `throngverify ${args.join(' ')}:\n${stderr}`, closed, run_ms);
     return { code, stderr, verdict: stdout ? JSON.parse(stdout) : undefined };
   } finally {
     if (child.exitCode === null) {
       child.kill('SIGTERM'); // it takes its cluster down
-      await within('throngverify to end', closed, 30_000);
+      await within('throngverify to end', closed, end_ms);
     }
   }
 }
@@ -34,7 +36,7 @@ async function verify(...args) {
 const problems = ({ verdict, stderr }) => `${JSON.stringify({ ...verdict, figures: undefined }, null, 1).slice(0, 20_000)}\n${stderr}`;
 
 describe('throngverify', () => {
-  it('three nodes that are killed, paused, drained, lose their coordinator and what they carry keep all promises', { timeout: 240_000 }, async () => {
+  it('three nodes that are killed, paused, drained, lose their coordinator and what they carry keep all promises', { timeout: run_ms + 2 * end_ms }, async () => {
     const run = await verify('--nodes', '3', '--mysql', '2x1', '--seconds', '40', '--faults', 'kill,pause,drain,leader,migrate', '--seed', '4',
       '--people', '40', '--channels', '20', '--rate', '120');
     assert.equal(run.code, 0, problems(run));
@@ -48,7 +50,7 @@ describe('throngverify', () => {
     assert.deepEqual(readdirSync(folder), [], 'what is clean leaves nothing');
   });
 
-  it('looks at a node that is there, and stays away from its processes', { timeout: 120_000 }, async () => {
+  it('looks at a node that is there, and stays away from its processes', { timeout: 240_000 }, async () => {
     const server = await Throngd.start();
     try {
       const run = await verify('--url', server.client, '--admin-token', server.adminToken, '--seconds', '5', '--people', '10', '--channels', '6');

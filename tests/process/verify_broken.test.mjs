@@ -12,7 +12,7 @@ import { program, temporaryFolder } from '../sdk/support/throngd.mjs';
 const throngverify = join(dirname(program), 'throngverify');
 const folder = join(temporaryFolder(), 'verify');
 mkdirSync(folder, { recursive: true });
-const run_ms = 240_000; // the cluster's start and end, the talk, and the patience behind it
+const run_ms = 480_000; // the cluster's start and end, the talk, and the patience behind it
 const end_ms = 60_000;
 const seeds = ['12', '11', '13']; // one after the other until it is found: what a fault meets is chance
 const timeout = seeds.length * (run_ms + end_ms);
