@@ -34,7 +34,7 @@ describe('partitions', () => {
     assert.ok(outages.at(-1) < 15_000);
     await cluster.settled(['n1', 'n2']);
     // It can reach Consul and the database, but it isn't ready, and gets no slots, before it has met the others.
-    await eventually('n3 to join again', () => incarnations()[2] >= 2);
+    await eventually('n3 to join again', () => incarnations()[2] >= 2, 40_000);
     await eventually('n3 to say that it is not ready', async () => (await fetch(`${n3.admin}/readyz`).catch(() => undefined))?.status === 503);
     assert.equal((await metrics(n1)).throng_cluster_slots + (await metrics(n2)).throng_cluster_slots, 4096);
     await cluster.fine('heal');
@@ -70,11 +70,7 @@ describe('partitions', () => {
     const crew = await FaultCrew.start([n1, n2, n3], at(n2), 'reset');
     const before = incarnations();
     for (let i = 0; i < 3; ++i) {
-      const outages = await crew.outages(async () => {
-        await cluster.fine('cut', 'n1', 'n2', '--reset');
-        await cluster.fine('heal');
-      });
-      say('a line is reset', outages);
+      say('a line is reset', await crew.outages(() => cluster.resetLines('n1', 'n2')));
     }
     await cluster.settled(all);
     await crew.stop(n1);

@@ -3,7 +3,7 @@
 // to the test, its processes end with it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually, within } from './deadline.mjs';
@@ -13,10 +13,14 @@ import { program, temporaryFolder } from './throngd.mjs';
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const throngsh = process.env.THRONGSH ?? join(dirname(program), 'throngsh');
 
-/** As an operator has it: without what is meant for tests, which a node would refuse as unknown settings; but writers may write. */
+/**
+ * As an operator has it: without what is meant for tests, which a node would refuse as unknown settings; but writers may
+ * write, and slots are spread by number alone, as no load is reported.
+ */
 const environment = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('THRONG_TEST_'))),
   THRONG_RATE_LIMITS_ENABLED: 'false',
+  THRONG_CLUSTER_LOAD_PERIOD: '10m',
 };
 
 const clusters = new Set();
@@ -73,17 +77,30 @@ export class ScriptCluster {
   }
   settingsFile(name) { return join(this.data, 'units', name, 'throng.yaml'); }
 
-  /**
-   * Until these nodes agree that they are the members, that nothing moves, and that each has its share, roughly: where
-   * people have posted, what a slot costs counts, and the numbers of slots differ by more than the loads do.
-   */
+  /** Cuts the lines between two nodes; they come back at once. By `cut` and `heal` a busy machine takes so long that a node has to go. */
+  async resetLines(one, other) {
+    const whole = readFileSync(join(this.data, 'wires'), 'utf8');
+    await this.#follow(`${whole}cut ${one} ${other} reset\n`);
+    await this.#follow(whole);
+  }
+
+  /** Until the wires do what this text says. */
+  async #follow(text) {
+    const file = join(this.data, 'wires');
+    writeFileSync(`${file}.draft`, text);
+    renameSync(`${file}.draft`, file);
+    process.kill(this.pid('wires'), 'SIGHUP');
+    await eventually('the wires to do as told', () => readFileSync(`${file}.applied`, 'utf8') === text);
+  }
+
+  /** Until these nodes agree that they are the members, that nothing moves, and that each has its share. */
   async settled(names, timeout_ms = 40_000) {
     let seen;
     await eventually(() => `${names} to settle: ${JSON.stringify(seen)}`, async () => {
       seen = await Promise.all(names.map((name) => table(this.nodes[name], 'nodes').catch((error) => String(error))));
       return seen.every((rows) => rows.length === names.length && names.every((name) => rows.some?.((row) => row.NODE === name))
         && rows.every((row) => row.STATE === 'settled' && row.LINK !== 'down')
-        && Math.max(...rows.map((row) => row.SLOTS)) - Math.min(...rows.map((row) => row.SLOTS)) <= 4096 / names.length * 0.6);
+        && Math.max(...rows.map((row) => row.SLOTS)) - Math.min(...rows.map((row) => row.SLOTS)) <= 4096 / names.length * 0.2);
     }, timeout_ms);
     return seen[0];
   }
