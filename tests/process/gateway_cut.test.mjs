@@ -8,6 +8,7 @@ import { ScriptCluster } from '../sdk/support/script_cluster.mjs';
 import { webClient } from '../sdk/support/slack.mjs';
 import { Socket, resumeWith } from '../sdk/support/socket.mjs';
 import { addPerson, createWorkspace } from '../sdk/support/workspace.mjs';
+import { patiently } from '../sdk/support/writers.mjs';
 
 const cluster = await ScriptCluster.up('3', '--mysql', '1x1');
 const { n1, n2, n3 } = cluster.nodes;
@@ -25,7 +26,8 @@ describe('a gateway that is cut off', () => {
     let count = 0;
     const post = async (node) => {
       const text = `post ${++count}`;
-      await at(node, alice).web.chat.postMessage({ channel, text, client_msg_id: `id-${count}` });
+      const message = { channel, text, client_msg_id: `id-${count}` };
+      await patiently(text, () => at(node, alice).web.chat.postMessage(message));
       return text;
     };
     const has = (socket, text) => socket.frames.some((f) => f.text === text);
@@ -37,7 +39,8 @@ describe('a gateway that is cut off', () => {
     await cluster.fine('cut', 'n3', 'n2');
     const texts = [first, await post(n1)]; // waits until the channel is on one of the majority
     const second = await Promise.all(people.map(async (person, i) => {
-      const socket = await Socket.connect(at([n1, n2][i % 2], person), resumeWith(before[i].boot.session, before[i].frames));
+      const args = resumeWith(before[i].boot.session, before[i].frames);
+      const socket = await patiently(`${person.name} to connect`, () => Socket.connect(at([n1, n2][i % 2], person), args));
       assert.equal(socket.boot.session, before[i].boot.session);
       assert.equal(socket.boot.resumed, true);
       return socket;

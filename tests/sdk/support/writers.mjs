@@ -2,11 +2,24 @@
 // Clients that post one message after another and remember what was acknowledged, and the check that all of it is in
 // history exactly once and in order. For tests that break what is below.
 import assert from 'node:assert/strict';
+import { eventually } from './deadline.mjs';
 import { post as send } from './lean_http.mjs';
 import { webClient } from './slack.mjs';
 
 /** What a server answers when it can't know or can't do it now: the post is sent again, under the same client_msg_id. */
 const passing = new Set(['service_unavailable', 'unavailable', 'internal_error', 'request_timeout', 'overloaded', 'conflict', 'fatal_error']);
+
+/**
+ * What `ask` answers when it is no "not now" any more: for calls to a cluster that has just lost a node. What it posts has
+ * a client_msg_id.
+ */
+export function patiently(what, ask) {
+  let last;
+  return eventually(() => `${what} (${last})`, () => ask().catch((error) => {
+    if (!passing.has(error.data?.error)) throw error;
+    last = error.data.error;
+  }), 30_000);
+}
 
 export class Writer {
   acknowledged = []; // {id, text, ts} in the order of posting
