@@ -68,16 +68,19 @@ describe('three nodes', () => {
       await pause(10);
       return 'on';
     }, { isPatient: true }));
-    await pause(500);
-    killed = performance.now();
-    await n3.kill();
-    await eventually('all writers to go on', () => gaps.size === writers.length, 20_000);
-    await pause(500);
-    isOver = true;
+    try {
+      await pause(500);
+      killed = performance.now();
+      await n3.kill();
+      await eventually('all writers to go on', () => gaps.size === writers.length, 20_000);
+      await pause(500);
+    } finally {
+      isOver = true;
+    }
     await Promise.all(running);
     const sorted = [...gaps.values()].sort((a, b) => a - b);
     process.stdout.write(`after a kill -9, posts were acknowledged again after p50 ${percentile(sorted, 0.5).toFixed(0)} ms, most ${sorted.at(-1).toFixed(0)} ms\n`);
-    assert.ok(sorted.at(-1) < 8_000);
+    assert.ok(sorted.at(-1) < 15_000);
     for (const writer of writers) {
       await checkHistory(n1, alice.token, writer.channel, [writer]);
       for (const { text } of writer.acknowledged.slice(-1)) await eventually(`bob hears ${text}`, () => socket.frames.some((frame) => frame.text === text));
@@ -127,10 +130,13 @@ describe('three nodes', () => {
       await pause(10);
       return 'on';
     }));
-    await pause(300);
-    await n3.stop();
-    await pause(300);
-    isOver = true;
+    try {
+      await pause(300);
+      await n3.stop();
+      await pause(300);
+    } finally {
+      isOver = true;
+    }
     await Promise.all(running); // not patient: nobody was refused
     const rows = await cluster.settled([n1, n2]);
     assert.equal(rows.reduce((sum, row) => sum + row.SLOTS, 0), 4096);

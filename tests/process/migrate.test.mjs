@@ -47,23 +47,26 @@ describe('one channel', () => {
         return 'on';
       }); // not patient: nobody may be refused
     });
-    await pause(500);
-
-    // Whoever lends it owns its slot.
-    const owner = (await shell(nodes[1], `info ${channel}`)).value.node;
     const windows = [];
-    for (let i = 1; i <= moves; ++i) {
-      const target = nodes[i % nodes.length].name;
-      const asked = performance.now();
-      await shell(nodes[i % 2], `pin ${channel} ${target}`);
-      await eventually(`${channel} to be on ${target}`, async () => {
-        const guests = await figure('throng_guest_entities');
-        return target === owner ? sum(guests) === 0 && sum(await figure('throng_lent_entities')) === 0 : guests[target] === 1 && sum(guests) === 1;
-      }, 20_000);
-      windows.push([asked, performance.now()]);
-      await pause(150);
+    try {
+      await pause(500);
+
+      // Whoever lends it owns its slot.
+      const owner = (await shell(nodes[1], `info ${channel}`)).value.node;
+      for (let i = 1; i <= moves; ++i) {
+        const target = nodes[i % nodes.length].name;
+        const asked = performance.now();
+        await shell(nodes[i % 2], `pin ${channel} ${target}`);
+        await eventually(`${channel} to be on ${target}`, async () => {
+          const guests = await figure('throng_guest_entities');
+          return target === owner ? sum(guests) === 0 && sum(await figure('throng_lent_entities')) === 0 : guests[target] === 1 && sum(guests) === 1;
+        }, 20_000);
+        windows.push([asked, performance.now()]);
+        await pause(150);
+      }
+    } finally {
+      isOver = true;
     }
-    isOver = true;
     await Promise.all(running);
 
     const longest = windows.map(([from, to]) => Math.max(0, ...gaps.filter(([a, b]) => b > from && a < to).map(([a, b]) => b - a))).sort((a, b) => a - b);
@@ -129,13 +132,16 @@ describe('one channel', () => {
       await pause(10);
       return 'on';
     }, { isPatient: true }));
-    await pause(300);
-    await host.kill();
-    const before = writers.map((writer) => writer.acknowledged.length);
-    const killed = performance.now();
-    await eventually('posts to be acknowledged again', () => writers.every((writer, i) => writer.acknowledged.length > before[i] + 3), 20_000);
-    process.stdout.write(`after a kill -9 of its host, posts were acknowledged again after ${(performance.now() - killed).toFixed(0)} ms\n`);
-    isOver = true;
+    try {
+      await pause(300);
+      await host.kill();
+      const before = writers.map((writer) => writer.acknowledged.length);
+      const killed = performance.now();
+      await eventually('posts to be acknowledged again', () => writers.every((writer, i) => writer.acknowledged.length > before[i] + 3), 20_000);
+      process.stdout.write(`after a kill -9 of its host, posts were acknowledged again after ${(performance.now() - killed).toFixed(0)} ms\n`);
+    } finally {
+      isOver = true;
+    }
     await Promise.all(running);
     const web = at(survivors[0], people[0]).web;
     const stored = [];
