@@ -116,7 +116,7 @@ describe('tools/cluster', () => {
     const settled = (names) => eventually(`${names} to settle`, async () => {
       const rows = await nodes();
       return rows.map((row) => row[0]).sort().join() === names && rows.every((row) => row[2] === 'settled');
-    }, 30_000);
+    }, 60_000);
     const said = await fine('up', '3', '--mysql', '1x1');
     assert.match(said, /^n3 serves clients at/m);
     await settled('n1,n2,n3');

@@ -19,7 +19,7 @@ import { createChannel, createWorkspace } from '../sdk/support/workspace.mjs';
 
 const folder = temporaryFolder();
 const { certificate: ca, settings: tls } = certificateFiles(folder);
-const handshake_ms = 2000;
+const handshake_ms = 6000;
 const server = await Throngd.start({ settings: { tls, gateway: { handshake_timeout: `${handshake_ms}ms` } } });
 const agent = new Agent({ ca, keepAlive: true });
 useAgent(server.client, agent);

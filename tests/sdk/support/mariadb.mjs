@@ -84,7 +84,7 @@ export class MariaDb {
         socket.on('error', () => done(false));
         socket.setTimeout(1000, () => { socket.destroy(); done(false); });
       });
-    });
+    }, 60_000);
   }
 
   async kill() {

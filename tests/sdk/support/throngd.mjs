@@ -143,7 +143,7 @@ export class Throngd {
   async stop() {
     await Promise.all([...this.listeners].map((listener) => listener.close()));
     this.child.kill('SIGTERM');
-    const end = await within('throngd to drain after SIGTERM', this.ended);
+    const end = await within('throngd to drain after SIGTERM', this.ended, 40_000); // drain_timeout is 25 s
     if (end.code !== 0) {
       throw new Error(`throngd ended with ${JSON.stringify(end)} after SIGTERM; standard error:\n${this.errors}`);
     }
