@@ -35,7 +35,8 @@ class Reader {
     const socket = await Socket.open(boot.url);
     this.#session = boot.session;
     this.#socket = socket;
-    if (!boot.resumed) await this.#fetchMissed(web); // the session ended with the process
+    // The session ended with the process; or it goes on, but of a stream that it had seen nothing of, it is told of a gap only.
+    if (!boot.resumed || !this.#frames.some((frame) => frame.stream === this.#channel)) await this.#fetchMissed(web);
     this.#newest = '';
     for (const frame of socket.frames) this.#hear(frame);
     socket.ws.on('message', (data) => this.#hear(JSON.parse(String(data))));

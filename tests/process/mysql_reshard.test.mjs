@@ -125,6 +125,10 @@ describe('resharding under posts', () => {
     await server.kill();
     await server.launch();
     assert.equal((await status()).phase, 'copying');
+    await eventually('it to be taken up', async () => { // until then nothing else is begun
+      const now = await status();
+      return !now.doing && Object.keys(now).some((what) => what.startsWith('stream '));
+    });
     await shell(server, 'reshard cancel');
     await reach('cancelled');
     await shell(server, `reshard start -40,40-80 ${await servers(['-80'])} --rate 3000`);

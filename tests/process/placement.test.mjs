@@ -33,6 +33,16 @@ async function hasItsShare(node, name) {
   const load = rows.reduce((sum, each) => sum + each.LOAD, 0);
   return row.SLOTS > slots / rows.length * 0.6 || (row.SLOTS > slots / rows.length * 0.2 && row.LOAD > load / rows.length * 0.6);
 }
+const tableOf = async (node) => /; table (\d+)/.exec((await shell(node, 'slots')).note)[1];
+/** Until each node knows that nothing is balanced any more, nothing moves, and all have the same table. */
+async function stopBalancing() {
+  await shell(n2, 'balance off');
+  await eventually('nothing to be balanced any more', async () => {
+    const seen = await Promise.all(cluster.nodes.map((node) => shell(node, 'nodes')));
+    if (!seen.every(({ note, columns, rows }) => note.includes('balancing is off') && rows.every((row) => row[columns.indexOf('STATE')] === 'settled'))) return false;
+    return new Set(await Promise.all(cluster.nodes.map(tableOf))).size === 1;
+  }, 60_000);
+}
 const all = []; // writers of all tests: histories are checked at the end
 const loads = [];
 /** Writers that go on until it is over; nobody is refused for good. */
@@ -74,7 +84,7 @@ describe('placement', () => {
   });
 
   it('plan shows what would move and why; a pin and a migration are done; undo goes back', { timeout: 60_000 }, async () => {
-    await shell(n2, 'balance off');
+    await stopBalancing();
     const drained = await shell(n1, 'plan --drain n4');
     assert.match(drained.note, /^plan \d+ for slot table \d+: \d+ slots of 4096 would move/);
     assert.ok(drained.rows.some((row) => row[0] === 'n4' && row[4] === 'n4 drains'), JSON.stringify(drained.rows));
@@ -85,12 +95,13 @@ describe('placement', () => {
     const refused = await shell(n1, `apply ${stale}`, { mayFail: true });
     assert.equal(refused.error, 'conflict');
     assert.match(refused.detail, /the slot table has changed since plan \d+ was made/);
+    await eventually('n3 to know of it', async () => await tableOf(n3) === await tableOf(n1));
     const before = await table(n3, 'nodes');
     await shell(n3, 'undo');
     await eventually('the slot to be back', async () => share(await table(n1, 'nodes'), 'n1').SLOTS === share(before, 'n1').SLOTS + 1);
     assert.match((await shell(n1, `pin slot:${slot} n3`)).note, /is pinned to n3, and goes there/);
     await eventually('the pin to hold', async () => share(await table(n1, 'nodes'), 'n3').SLOTS === share(before, 'n3').SLOTS + 1);
-    assert.match((await shell(n2, 'slots')).note, new RegExp(`pinned: ${slot} to n3`));
+    await eventually('n2 to know of it', async () => (await shell(n2, 'slots')).note.includes(`pinned: ${slot} to n3`));
     assert.equal((await shell(n2, `migrate slot:${slot} n1`, { mayFail: true })).error, 'conflict');
     await shell(n2, `unpin slot:${slot}`);
     for (const [line, error] of [['drain nobody', 'not_found'], ['migrate slot:4096 n1', 'invalid_arguments'], ['apply 999999', 'not_found'], ['plan --weight n1=x', 'invalid_arguments'], ['undrain n1', 'not_found'], ['balance maybe', 'invalid_arguments']]) {
@@ -110,8 +121,7 @@ describe('placement', () => {
   });
 
   it('one of four is killed: only what it had moves', { timeout: 120_000 }, async () => {
-    await eventually('all to settle', async () => (await table(n1, 'nodes')).every((row) => row.STATE === 'settled'), 60_000);
-    await shell(n1, 'balance off');
+    await stopBalancing();
     const before = await table(n1, 'nodes');
     const n4 = cluster.nodes[3];
     const activations = async (nodes) => {

@@ -3,6 +3,7 @@
 // what it missed, or is told that there is a gap.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { eventually } from './support/deadline.mjs';
 import { assertHas, refused } from './support/expect.mjs';
 import { Listener } from './support/listener.mjs';
 import { Socket, resumeWith } from './support/socket.mjs';
@@ -45,6 +46,7 @@ describe('resume', () => {
 
     const second = await Socket.connect(bob, resumeWith(first.boot.session, first.frames));
     await fence(second, channel);
+    await eventually('the profile', () => second.frames.some((f) => f.type === 'user_change')); // another stream than the fence's
     assert.deepEqual(texts(second.frames, channel).filter((t) => t !== 'missed 5'), [...missed.filter((t) => t !== 'missed 5'), 'fence']);
     for (const [what, fields] of Object.entries({
       'the reaction': { type: 'reaction_added', reaction: 'eyes' }, 'the change': { subtype: 'message_changed' },
