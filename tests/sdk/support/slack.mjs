@@ -43,5 +43,18 @@ export function rtmClient(url, token, { generation = 7, ...options } = {}) {
   rtm.on('outgoing_message', ({ id }) => {
     for (let i = 0; i <= id; ++i) rtm.awaitingReplyList[i] ??= { cancel() {} };
   });
+  // It listens for a reply only when it is told that its message has left. Over TLS that may be later than the reply, and it
+  // would wait for ever: so it is told at once. A message that is lost is one without a reply.
+  const send = rtm.send.bind(rtm);
+  rtm.send = (type, body) => {
+    let id;
+    const note = (message) => { id = message.id; };
+    rtm.once('outgoing_message', note);
+    const sent = send(type, body); // says so before it returns, unless it refuses
+    rtm.off('outgoing_message', note);
+    if (id === undefined) return sent;
+    sent.catch(() => {});
+    return Promise.resolve(id);
+  };
   return rtm;
 }
