@@ -718,6 +718,26 @@ void live_region::receive(node_index from, handover_parcel& in, std::optional<er
   with_gates([&](auto& gates, auto&) { gates.handed_over(from, in.slot, std::move(in.entities)); });
 }
 
+void live_region::receive(node_index from, passed_asks_parcel& in, std::optional<error>) {
+  for (const auto& each : in.asks)
+    services_.asks->went_on(each.correlation, from, each.at.node == services_.self ? node_start{} : each.at);
+}
+
+void live_region::tell_passed_asks() {
+  constexpr std::size_t parcel_asks_max = 1'000;
+  std::map<node_index, passed_asks_parcel> parcels;
+  const auto send = [&](node_index to, passed_asks_parcel& what) {
+    (void)between_->post(to, encode(parcel(std::exchange(what, {}))));
+  };
+  for (const auto& each : passed_.all(now())) {
+    auto& what = parcels[each.origin];
+    what.asks.push_back({each.correlation, each.to});
+    if (what.asks.size() == parcel_asks_max) send(each.origin, what);
+  }
+  for (auto& [origin, what] : parcels)
+    if (!what.asks.empty()) send(origin, what);
+}
+
 /// Whoever waits for an answer from a node that is gone hears so at once, or has its question sent again: with the
 /// table that says so, or with the next tick if that has come before.
 void live_region::on_lost(const node_identity& peer, const std::vector<std::string>& parcels) {

@@ -49,6 +49,8 @@ class live_region final : public region, public entity_door, public loan_door {
   void apply_pins(const std::vector<entity_pin>& pins);
   /// Slots of this node, by their epochs, that need another one.
   std::vector<fence> lost_loans() const;
+  /// For who leaves, once nothing comes by any more: everybody hears where its asks went on to.
+  void tell_passed_asks();
 
   struct state {
     std::uint64_t table_version = 0;
@@ -161,6 +163,7 @@ class live_region final : public region, public entity_door, public loan_door {
   void receive(node_index from, released_parcel& released, std::optional<error> undecoded);
   void receive(node_index from, handover_parcel& handed, std::optional<error> undecoded);
   void receive(node_index from, loan_parcel& loan, std::optional<error> undecoded);
+  void receive(node_index from, passed_asks_parcel& passed, std::optional<error>);
   void receive(node_index from, node_ask_parcel& ask, std::optional<error>) { peers_->receive(from, ask); }
   void receive(node_index from, node_answer_parcel& part, std::optional<error>) { peers_->receive(from, part); }
   void on_lost(const node_identity& peer, const std::vector<std::string>& parcels);

@@ -67,6 +67,8 @@ class node {
   virtual void apply_pins(std::vector<entity_pin> pins) = 0;
   /// Slots of this node, by their epochs, that need another one: what they have lent is lost.
   virtual std::vector<fence> lost_loans() const = 0;
+  /// This node leaves, and nothing comes by any more: the others hear where asks of theirs are that went on from here.
+  virtual void tell_passed_asks() = 0;
 
   /// Answers what waits with errc::stopping, ends all actors, and returns when they are gone. The commit queue must
   /// still run: what entities have submitted is committed by it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PASSED ASKS: questions of other nodes that went on from here to a third one: to who is lent the entity, or to who has
 // the slot by now. If that one dies, whoever asked doesn't know where its question was; this node does, and tells it.
+// When this node leaves, it tells everybody where theirs are.
 // Thread-safe: 16 shards, each with a lock, for every passed ask comes by. Where an ask went last counts. An answer
 // goes straight back, so an entry stays until its deadline. Bound: `count_max`, a sixteenth of it in each shard; then
 // the oldest goes, whose asker falls back on its deadline.
@@ -53,6 +54,17 @@ class passed_asks {
     }
     std::ranges::sort(lost, {}, [](const passed& each) { return std::tuple(each.origin, each.correlation); });
     return lost;
+  }
+  /// Where those are whose deadlines are to come, each once.
+  std::vector<passed> all(steady_time now) {
+    std::vector<passed> last;
+    for (auto& [mutex, asks] : shards_) {
+      std::set<std::pair<node_index, std::uint64_t>> seen;
+      const std::lock_guard lock(mutex);
+      for (auto each = asks.rbegin(); each != asks.rend(); ++each)
+        if (seen.emplace(each->origin, each->correlation).second && each->deadline > now) last.push_back(*each);
+    }
+    return last;
   }
 
  private:

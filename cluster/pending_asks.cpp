@@ -79,6 +79,13 @@ void pending_asks::sent(std::uint64_t correlation, node_start to) {
   if (auto found = home.asks.find(correlation); found != home.asks.end()) found->second.at = to;
 }
 
+void pending_asks::went_on(std::uint64_t correlation, node_index from, node_start to) {
+  auto& home = shard_of(correlation);
+  std::lock_guard lock(home.mutex);
+  const auto found = home.asks.find(correlation);
+  if (found != home.asks.end() && found->second.at.node == from) found->second.at = to;
+}
+
 std::vector<pending_asks::lost_ask> pending_asks::lose(node_start gone, const error& why) {
   std::vector<lost_ask> repeated;
   std::vector<answer_callback> over;

@@ -3,7 +3,8 @@
 // errc::deadline_exceeded by expire(), or with errc::stopping by stop(). Thread-safe: 16 shards, each with a lock that
 // is held for a look-up only, never during a callback.
 // It also knows to which other node an ask was sent first: what was there when that died is answered at once, or given
-// back to be sent again, behind what was asked since. Where it went on from there, PASSED ASKS know on that node.
+// back to be sent again, behind what was asked since. Where it went on from there, PASSED ASKS know on that node, which
+// says so when it leaves.
 #pragma once
 
 #include <array>
@@ -43,6 +44,8 @@ class pending_asks {
   /// It goes to another node now, as far as is known to that incarnation. To be called before it does. {}: it waits
   /// here again.
   void sent(std::uint64_t correlation, node_start to);
+  /// Who leaves says where it went on to. It counts if that was the last place that is known here.
+  void went_on(std::uint64_t correlation, node_index from, node_start to);
   struct lost_ask {
     std::uint64_t correlation = 0;
     steady_time deadline{};

@@ -141,6 +141,16 @@ void put(const loan_parcel& loan, Parcel& into) {
   put(loan.entity, *out.mutable_entity());
 }
 
+void put(const passed_asks_parcel& passed, Parcel& into) {
+  auto& out = *into.mutable_passed_asks();
+  for (const auto& each : passed.asks) {
+    auto& ask = *out.add_asks();
+    ask.set_correlation(each.correlation);
+    ask.set_node(each.at.node.value);
+    ask.set_incarnation(each.at.incarnation);
+  }
+}
+
 // -- in
 
 node_index node_of(std::uint32_t number) { return {static_cast<std::uint16_t>(number)}; }
@@ -233,6 +243,13 @@ parcel take(const SlotHandover& in) {
   return handed;
 }
 
+parcel take(const PassedAsks& in) {
+  passed_asks_parcel passed;
+  for (const auto& each : in.asks())
+    passed.asks.push_back({each.correlation(), {node_of(each.node()), each.incarnation()}});
+  return passed;
+}
+
 result<loan_parcel> take(const Loan& in) {
   if (in.step() < Loan::START || in.step() > Loan::CHECK || in.epoch() == 0)
     return error{errc::unknown_message, "a step of a loan that this version doesn't know"};
@@ -271,6 +288,9 @@ result<decoded_parcel> decode_parcel(std::string_view bytes) {
       return out;
     case Parcel::kNodeAnswer:
       out.what = take(in.node_answer());
+      return out;
+    case Parcel::kPassedAsks:
+      out.what = take(in.passed_asks());
       return out;
     case Parcel::kLoan: {
       auto loan = take(in.loan());

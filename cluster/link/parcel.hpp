@@ -13,6 +13,7 @@
 
 #include "cluster/envelope.hpp"
 #include "cluster/handoff/handover.hpp"
+#include "cluster/node_identity.hpp"
 
 namespace throng {
 
@@ -85,9 +86,17 @@ struct loan_parcel {
   epoch_t epoch = 0;
   entity_handover entity;  // of a recall, a check, or one that is absent, only its key
 };
+/// Asks of the receiver's that went on from the sender, which leaves: where they are now.
+struct passed_asks_parcel {
+  struct ask {
+    std::uint64_t correlation = 0;
+    node_start at;
+  };
+  std::vector<ask> asks;
+};
 using parcel = std::variant<letter_parcel, answer_parcel, publication_ptr, subscription_parcel, barrier_parcel,
                             barrier_passed_parcel, release_parcel, released_parcel, node_ask_parcel, node_answer_parcel,
-                            handover_parcel, loan_parcel>;
+                            handover_parcel, loan_parcel, passed_asks_parcel>;
 
 std::string encode(const parcel& what);
 /// Errors: errc::unknown_message for what is no parcel, or of a kind that this version doesn't know. A letter, an

@@ -589,12 +589,31 @@ void cluster_agent::check_leaving() {
   const auto facts = picture_.facts({});
   const bool is_last = std::ranges::none_of(
       node_shares(facts), [&](const auto& each) { return each.node != with_.self.node && each.weight > 0; });
-  if (!is_rid_of_all && !is_last) return;
+  if (!is_rid_of_all) {
+    rid_since_ = 0;
+    if (!is_last) return;
+  } else if (!goes_unused(facts, table->version())) {
+    return;
+  }
+  with_.here.tell_passed_asks();
   {
     std::lock_guard lock(mutex_);
     has_left_ = true;
   }
   has_left_changed_.notify_all();
+}
+
+/// Everybody else has settled since this node had its last slot, so what they had sent by way of it has come through.
+bool cluster_agent::goes_unused(const cluster_facts& facts, std::uint64_t version) {
+  if (rid_since_ == 0) {
+    rid_since_ = version;
+    through_.clear();
+  }
+  for (const auto& each : facts.members)
+    if (each.applied >= rid_since_ && each.moving == 0) through_.insert(each.who.node);
+  return std::ranges::all_of(facts.members, [&](const auto& each) {
+    return each.who.node == with_.self.node || through_.contains(each.who.node);
+  });
 }
 
 // -- for people

@@ -19,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -83,7 +84,7 @@ class cluster_agent {
 
   /// Asks for all slots to be taken from this node.
   void start_leaving();
-  /// Has it happened, or is nobody there to take them?
+  /// Has it happened, and does nothing come by way of this node any more; or is nobody there to take them?
   bool has_left() const { return has_left_.load(); }
   /// Both; waits for the second until `until`.
   bool leave(steady_time until);
@@ -149,6 +150,7 @@ class cluster_agent {
   void renew_lost_loans();
   result<> spend_absent(const placement_plan& plan);
   void check_leaving();
+  bool goes_unused(const cluster_facts& facts, std::uint64_t version);
   void show();
 
   const parts with_;
@@ -173,6 +175,8 @@ class cluster_agent {
   steady_time own_put_at_{};
   std::vector<node_identity> told_members_;
   std::uint64_t told_version_ = 0;
+  std::uint64_t rid_since_ = 0;   // the table since which it has no slots; 0: it has
+  std::set<node_index> through_;  // who has settled since
   std::vector<entity_pin> told_pins_;
   std::uint64_t tables_made_ = 0, members_expelled_ = 0;
   std::string trouble_;

@@ -36,6 +36,7 @@ struct member {
   std::optional<expulsion> expelled;
   std::vector<publication_ptr> published;
   bool is_paused = false;
+  bool holds_commits = false;
 };
 
 class town {
@@ -129,7 +130,7 @@ class town {
   }
   void work(member& self) {
     self.runs->run();
-    while (self.commits->pump() > 0) {
+    while (!self.holds_commits && self.commits->pump() > 0) {
     }
     while (self.readers->pump()) {
     }
@@ -148,7 +149,7 @@ class town {
         self.agent->step();
         break;
       case 1:
-        self.commits->pump();
+        if (!self.holds_commits) self.commits->pump();
         break;
       case 2:
         self.readers->pump();

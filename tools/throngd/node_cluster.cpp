@@ -125,7 +125,18 @@ void node_cluster::leave(steady_time until) {
   if (!agent_->leave(until)) log::warn("node {} goes with slots that nobody has taken yet", settings_.node);
 }
 
+/// The last news of this node get through to those who can be reached.
+void node_cluster::empty_links() {
+  const auto until = system_time().now() + std::chrono::seconds(1);
+  const auto is_empty = [](const links::view& each) {
+    return !each.is_up || (each.figures.waiting_parcels == 0 && each.figures.in_flight_frames == 0);
+  };
+  while (!std::ranges::all_of(links_->views(), is_empty) && system_time().now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
 void node_cluster::end() {
+  if (agent_ && links_) empty_links();
   if (agent_) agent_->stop();
   if (links_) links_->stop();
   if (fences_) fences_->stop();

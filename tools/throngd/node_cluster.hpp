@@ -64,6 +64,7 @@ class node_cluster {
   result<> begin();
   result<node_start> begin_start_patiently();
   result<> restore_shards();
+  void empty_links();
 
   const configuration settings_;
   std::shared_ptr<consul_client> consul_;

@@ -286,6 +286,41 @@ TEST_CASE("a node that leaves is rid of its slots first, and nobody notices") {
   t.check_safety();
 }
 
+TEST_CASE("a node that has left took no ask along that went on from it to a slow one") {
+  town t(17, 3);
+  t.tune = [](auto& how) { how.coordination.balancing_moves_max = slot_count; };  // its slots go in one step
+  for (const auto* name : {"n1", "n2", "n3"}) t.start(name);
+  REQUIRE(t.settles(10s));
+  CHECK(t.append_everywhere() == all_of(t));
+  auto& leaving = *t.members.at("n2");
+  auto& asker = *t.members.at("n3");
+  std::uint64_t id = 1;
+  while (t.owner_of(slot_of(ledger_key(id))) != "n2") ++id;
+  asker.is_paused = true;  // it asks by the table that it knew
+  leaving.agent->start_leaving();
+  for (int i = 0; i < 100 && leaving.runs->placed().open_slots > 0; ++i) t.pass(10ms);
+  REQUIRE(leaving.runs->placed().open_slots == 0);
+  t.pass(100ms);
+  CHECK_FALSE(leaving.agent->has_left());  // the asker still sends by way of it
+  auto& next = *t.members.at(t.owner_of(slot_of(ledger_key(id))));
+  REQUIRE(next.name == "n1");
+  next.holds_commits = true;
+  const int before = t.acknowledged_count;
+  t.append(asker, id);
+  asker.is_paused = false;
+  for (int i = 0; i < 100 && !leaving.agent->has_left(); ++i) t.pass(10ms);
+  REQUIRE(leaving.agent->has_left());
+  t.pass(50ms);
+  t.end("n2");
+  t.pass(500ms);
+  CHECK(t.refusals.empty());
+  CHECK(t.acknowledged_count == before);
+  next.holds_commits = false;
+  t.pass(500ms);
+  CHECK(t.acknowledged_count == before + 1);
+  t.check_safety();
+}
+
 TEST_CASE("the last node may leave although nobody takes its slots") {
   town t(13);
   t.start("n1");

@@ -70,6 +70,19 @@ TEST_CASE("passed asks: where one went last counts") {
   CHECK(ids(all.lose({{3}, 5}, start)) == std::vector<std::uint64_t>{1});
 }
 
+TEST_CASE("passed asks: who leaves knows where each is whose deadline is to come") {
+  passed_asks all;
+  all.note(ask(1, 2), start);
+  all.note(ask(2, 2, 1s), start);
+  all.note(ask(3, 2), start);
+  all.note(ask(1, 3), start);
+  auto known = all.all(start + 2s);
+  std::ranges::sort(known, {}, &passed_asks::passed::correlation);
+  CHECK(ids(known) == std::vector<std::uint64_t>{1, 3});
+  CHECK(known[0].to == node_start{{3}, 5});
+  CHECK(known[1].to == node_start{{2}, 5});
+}
+
 TEST_CASE("passed asks: late news of an incarnation don't touch what went to the next one") {
   passed_asks all;
   all.note(ask(1, 2), start);

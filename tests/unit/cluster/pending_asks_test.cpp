@@ -68,6 +68,24 @@ TEST_CASE("pending asks: what was sent to a node that is gone is answered at onc
   CHECK(asks.waiting() == 0);
 }
 
+TEST_CASE("pending asks: what went on from a node that left is lost with the next one, unless it is elsewhere by now") {
+  pending_asks asks;
+  std::vector<errc> heard;
+  const auto add = [&] {
+    return asks.add(steady_time{} + milliseconds(9), [&](result<message_ptr> a) { heard.push_back(a.code()); });
+  };
+  const auto gone_on = add(), moved = add();
+  asks.sent(gone_on, {{2}, 5});
+  asks.sent(moved, {{4}, 5});
+  for (auto id : {gone_on, moved, std::uint64_t{77}}) asks.went_on(id, {2}, {{3}, 6});
+  CHECK(asks.lose({{2}, 5}, error{errc::unavailable, {}}).empty());
+  CHECK(heard.empty());
+  CHECK(asks.lose({{3}, 6}, error{errc::unavailable, {}}).empty());
+  CHECK(heard.size() == 1);
+  CHECK(asks.deadline_of(moved).has_value());
+  CHECK(asks.expire(steady_time{} + milliseconds(10)) == 1);
+}
+
 TEST_CASE("pending asks: the deadline of an ask is known for as long as somebody waits") {
   pending_asks asks;
   const auto answered = asks.add(steady_time{} + milliseconds(5), [](result<message_ptr>) {});

@@ -26,6 +26,16 @@ TEST_CASE("parcel: a handover arrives as it was, with and without a timer") {
   CHECK(handed.entities[1].subscribers == std::vector<node_index>{{1}, {3}});
 }
 
+TEST_CASE("parcel: where asks went on to arrives as it was") {
+  const auto in = decode_parcel(encode(passed_asks_parcel{{{1ULL << 60, {{3}, 77}}, {2, {}}}}));
+  REQUIRE(in.ok());
+  const auto& passed = std::get<passed_asks_parcel>(in->what);
+  REQUIRE(passed.asks.size() == 2);
+  CHECK(passed.asks[0].correlation == 1ULL << 60);
+  CHECK(passed.asks[0].at == node_start{{3}, 77});
+  CHECK(passed.asks[1].at == node_start{});
+}
+
 TEST_CASE("parcel: slots that can't be and kinds that aren't known are refused") {
   CHECK(decode_parcel(encode(handover_parcel{slot_id{4096}, {}})).code() == errc::unknown_message);
   CHECK(decode_parcel("").code() == errc::unknown_message);
