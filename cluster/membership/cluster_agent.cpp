@@ -583,18 +583,13 @@ void cluster_agent::check_leaving() {
   if (!is_leaving_ || has_left_) return;
   const auto& table = picture_.table();
   const auto placed = with_.here.placed();
-  const bool is_rid_of_all = table && table->owned_by(with_.self.node) == 0 &&
-                             placed.table_version == table->version() && placed.open_slots == 0 &&
-                             placed.moving_slots == 0 && placed.guests == 0;
+  const bool is_empty = table && table->owned_by(with_.self.node) == 0 && placed.open_slots == 0 && placed.guests == 0;
   const auto facts = picture_.facts({});
+  const bool goes_unused = is_unused(facts, is_empty ? table->version() : 0) &&
+                           placed.table_version == table->version() && placed.moving_slots == 0;
   const bool is_last = std::ranges::none_of(
       node_shares(facts), [&](const auto& each) { return each.node != with_.self.node && each.weight > 0; });
-  if (!is_rid_of_all) {
-    rid_since_ = 0;
-    if (!is_last) return;
-  } else if (!goes_unused(facts, table->version())) {
-    return;
-  }
+  if (!goes_unused && (is_empty || !is_last)) return;
   with_.here.tell_passed_asks();
   {
     std::lock_guard lock(mutex_);
@@ -604,13 +599,15 @@ void cluster_agent::check_leaving() {
 }
 
 /// Everybody else has settled since this node had its last slot, so what they had sent by way of it has come through.
-bool cluster_agent::goes_unused(const cluster_facts& facts, std::uint64_t version) {
-  if (rid_since_ == 0) {
-    rid_since_ = version;
+/// `version`: the table's, 0 while this node has any.
+bool cluster_agent::is_unused(const cluster_facts& facts, std::uint64_t version) {
+  if (version == 0 || empty_since_ == 0) {
+    empty_since_ = version;
     through_.clear();
   }
+  if (version == 0) return false;
   for (const auto& each : facts.members)
-    if (each.applied >= rid_since_ && each.moving == 0) through_.insert(each.who.node);
+    if (each.applied >= empty_since_ && each.moving == 0) through_.insert(each.who.node);
   return std::ranges::all_of(facts.members, [&](const auto& each) {
     return each.who.node == with_.self.node || through_.contains(each.who.node);
   });

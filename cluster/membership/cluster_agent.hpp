@@ -150,7 +150,7 @@ class cluster_agent {
   void renew_lost_loans();
   result<> spend_absent(const placement_plan& plan);
   void check_leaving();
-  bool goes_unused(const cluster_facts& facts, std::uint64_t version);
+  bool is_unused(const cluster_facts& facts, std::uint64_t version);
   void show();
 
   const parts with_;
@@ -175,8 +175,8 @@ class cluster_agent {
   steady_time own_put_at_{};
   std::vector<node_identity> told_members_;
   std::uint64_t told_version_ = 0;
-  std::uint64_t rid_since_ = 0;   // the table since which it has no slots; 0: it has
-  std::set<node_index> through_;  // who has settled since
+  std::uint64_t empty_since_ = 0;  // the table since which it has no slots; 0: it has
+  std::set<node_index> through_;   // who has settled since
   std::vector<entity_pin> told_pins_;
   std::uint64_t tables_made_ = 0, members_expelled_ = 0;
   std::string trouble_;

@@ -120,10 +120,7 @@ void node_cluster::start_leaving() {
   if (agent_) agent_->start_leaving();
 }
 
-void node_cluster::leave(steady_time until) {
-  if (!agent_ || !serves()) return;
-  if (!agent_->leave(until)) log::warn("node {} goes with slots that nobody has taken yet", settings_.node);
-}
+bool node_cluster::leave(steady_time until) { return !agent_ || !serves() || agent_->leave(until); }
 
 /// The last news of this node get through to those who can be reached.
 void node_cluster::empty_links() {

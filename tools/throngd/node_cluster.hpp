@@ -48,8 +48,8 @@ class node_cluster {
   bool serves() const;
 
   void start_leaving();
-  /// Waits until others have its slots, at most until then.
-  void leave(steady_time until);
+  /// Waits until others have its slots, at most until then. Whether they have.
+  bool leave(steady_time until);
   /// It is a member no more; links and fences end. Before the node itself goes.
   void end();
 

@@ -132,9 +132,10 @@ class live_process final : public node_process {
       sockets_->stop_accepting();
       const auto until = system_time().now() + settings_.gateway.drain_timeout;
       // First, so that the sessions of those who are sent away stay where they are then.
-      if (cluster_) cluster_->leave(system_time().now() + settings_.gateway.drain_timeout / 3);
+      if (cluster_) (void)cluster_->leave(system_time().now() + settings_.gateway.drain_timeout / 3);
       if (gateway_) drain_websockets(until);
-      if (cluster_) cluster_->leave(until);
+      if (cluster_ && !cluster_->leave(until))
+        log::warn("node {} goes with slots that nobody has taken yet", settings_.node);
       const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - system_time().now());
       sockets_->stop(std::max(rest, least_grace));
     }
