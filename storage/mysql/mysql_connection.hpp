@@ -62,7 +62,7 @@ struct connect_options {
   /// Whether run_all() may be used. Only for who composes statements of nothing but literals of its own.
   bool sends_packets = false;
   /// MariaDB ends a connection whose transaction lies idle for longer, and so lets go of its locks: else a process that
-  /// is paused or cut off, or whose machine is gone, keeps them for hours. Whole seconds; 0: it waits for ever.
+  /// is paused or cut off, or whose machine is gone, keeps them. Whole seconds; 0: it waits for ever.
   std::chrono::seconds idle_transaction_max{0};
 };
 
