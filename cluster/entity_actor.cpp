@@ -99,7 +99,8 @@ class live_context final : public entity_context {
       jobs->commit_ended();
       if (!outcome) {
         jobs->cell()->is_broken.store(true);
-        jobs->post([this, reason = describe(outcome.failure())] {  // runs only while this lives
+        jobs->post([this, reason = describe(outcome.failure()), code = outcome.code()] {  // runs only while this lives
+          if (code == errc::stale_epoch) services_.door->epoch_refused(slot_of(this->key()), epoch_);
           if (broken_reason_.empty()) broken_reason_ = reason;
         });
       }

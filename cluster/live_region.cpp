@@ -314,6 +314,7 @@ void live_region::apply(const slot_table& table, const std::vector<node_identity
           changed.push_back(slot_id{slot});
         }
         gates.apply(table, alive, todo, now());
+        std::erase_if(refused_, [&](const auto& each) { return gates.epoch_of(each.first) != each.second; });
         table_version_.store(gates.table_version(), std::memory_order_release);
       },
       true);
@@ -575,7 +576,7 @@ void live_region::raise(std::vector<fence> fences) {
           epochs_[guard.slot.value].store(gates.epoch_of(guard.slot));
           opened_.push_back(guard.slot);
         } else if (outcome.code() == errc::stale_epoch) {
-          gates.fence_refused(guard.slot, guard.epoch);
+          if (gates.fence_refused(guard.slot, guard.epoch)) refused_[guard.slot] = guard.epoch;
         } else {
           raise_again_.push_back(guard);
         }
@@ -583,6 +584,18 @@ void live_region::raise(std::vector<fence> fences) {
       raise_again_at_ = now() + raise_again_after;
     });
   });
+}
+
+std::vector<fence> live_region::refused_fences() const {
+  std::lock_guard lock(gates_mutex_);
+  std::vector<fence> all;
+  for (const auto& [slot, epoch] : refused_) all.push_back({slot, epoch});
+  return all;
+}
+
+void live_region::epoch_refused(slot_id slot, epoch_t epoch) {
+  std::lock_guard lock(gates_mutex_);
+  if (gates_.is_open(slot) && gates_.epoch_of(slot) == epoch) refused_[slot] = epoch;
 }
 
 void live_region::tick(steady_time now) {

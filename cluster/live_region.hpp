@@ -49,6 +49,7 @@ class live_region final : public region, public entity_door, public loan_door {
   void apply_pins(const std::vector<entity_pin>& pins);
   /// Slots of this node, by their epochs, that need another one.
   std::vector<fence> lost_loans() const;
+  std::vector<fence> refused_fences() const;
   /// For who leaves, once nothing comes by any more: everybody hears where its asks went on to.
   void tell_passed_asks();
 
@@ -83,6 +84,7 @@ class live_region final : public region, public entity_door, public loan_door {
     return taken_over_[slot.value].load(std::memory_order_relaxed);
   }
   void publish_to(node_index node, const publication_ptr& event) override;
+  void epoch_refused(slot_id slot, epoch_t epoch) override;
 
   // -- loan_door
 
@@ -216,6 +218,7 @@ class live_region final : public region, public entity_door, public loan_door {
   /// What a step leads to at once: a barrier of ours came out here, a SLOT was never used.
   std::vector<std::function<void(slot_gates&, slot_gates::steps&)>> own_events_;
   std::vector<fence> raise_again_;
+  std::map<slot_id, epoch_t> refused_;  // by the store, while the table gives them to this node under these epochs
   steady_time raise_again_at_{};
 
   passed_asks passed_;  // of other nodes

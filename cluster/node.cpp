@@ -114,6 +114,7 @@ class live_node final : public node, private inspection {
   }
   void apply_pins(std::vector<entity_pin> pins) override { region_.apply_pins(pins); }
   std::vector<fence> lost_loans() const override { return region_.lost_loans(); }
+  std::vector<fence> refused_fences() const override { return region_.refused_fences(); }
   void tell_passed_asks() override { region_.tell_passed_asks(); }
 
   load_counters& loads() override { return services_.loads; }

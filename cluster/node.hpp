@@ -67,6 +67,9 @@ class node {
   virtual void apply_pins(std::vector<entity_pin> pins) = 0;
   /// Slots of this node, by their epochs, that need another one: what they have lent is lost.
   virtual std::vector<fence> lost_loans() const = 0;
+  /// Slots that the table gives to this node, by their epochs, for which the store knows a larger one, or another
+  /// holder of this one: nothing can be written there before they get one above it.
+  virtual std::vector<fence> refused_fences() const = 0;
   /// This node leaves, and nothing comes by any more: the others hear where asks of theirs are that went on from here.
   virtual void tell_passed_asks() = 0;
 

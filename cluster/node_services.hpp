@@ -64,6 +64,8 @@ class entity_door {
   virtual steady_time taken_over(slot_id slot) const = 0;
   /// Passes on what was published here to another node that is subscribed.
   virtual void publish_to(node_index node, const publication_ptr& event) = 0;
+  /// The store has refused a write under this epoch of the slot: it knows a later one.
+  virtual void epoch_refused(slot_id slot, epoch_t epoch) = 0;
 };
 
 /// How a SLOT lends entities, under its epoch (cluster/handoff/slot_loans.hpp). False: the link takes nothing.

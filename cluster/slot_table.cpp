@@ -14,10 +14,7 @@ std::size_t slot_table::owned_by(node_index node) const {
 }
 
 slot_table slot_table::single_node(node_index node, const std::vector<fence>& fences) {
-  slot_table table;
-  table.version_ = 1;
-  for (const auto& each : fences)
-    if (each.slot.value < slot_count) table.owners_[each.slot.value].epoch = each.epoch;
+  auto table = unowned(1, fences);
   for (auto& each : table.owners_) {
     each.node = node;
     ++each.epoch;
@@ -28,9 +25,7 @@ slot_table slot_table::single_node(node_index node, const std::vector<fence>& fe
 slot_table slot_table::unowned(std::uint64_t version, const std::vector<fence>& fences) {
   slot_table table;
   table.version_ = version;
-  for (const auto& each : fences)
-    if (each.slot.value < slot_count) table.owners_[each.slot.value].epoch = each.epoch;
-  return table;
+  return table.above(fences);
 }
 
 std::vector<fence> slot_table::fences_of(node_index node) const {
@@ -52,6 +47,16 @@ slot_table slot_table::after(std::span<const slot_move> moves, change_mark mark)
     place = {each.to, place.epoch + 1, each.from};
   }
   return next;
+}
+
+slot_table slot_table::above(std::span<const fence> fences) const {
+  auto same = *this;
+  for (const auto& each : fences) {
+    if (each.slot.value >= slot_count) continue;
+    auto& place = same.owners_[each.slot.value];
+    place.epoch = std::max(place.epoch, each.epoch);
+  }
+  return same;
 }
 
 std::vector<slot_move> slot_table::moves_to(const slot_table& next) const {

@@ -53,6 +53,8 @@ class slot_table {
   /// another move. REQUIRES: every `from` is the owner.
   slot_table after(std::span<const slot_move> moves) const;
   slot_table after(std::span<const slot_move> moves, change_mark mark) const;
+  /// The same table, but that what follows has epochs above `fences`.
+  slot_table above(std::span<const fence> fences) const;
   /// The slots whose owner differs, as the moves from this table to `next`.
   std::vector<slot_move> moves_to(const slot_table& next) const;
 

@@ -53,7 +53,7 @@ void fence_threads::run(worker& self) {
 
 /// All in one transaction; where one of them is refused, the rest is found by halving.
 void fence_threads::raise_now(const std::vector<fence>& guards, outcomes& into) {
-  const auto raised = rows_.raise_fences(guards);
+  const auto raised = rows_.raise_fences(guards, by_);
   if (raised || guards.size() == 1 || raised.code() != errc::stale_epoch) {
     for (const auto& each : guards) into.emplace_back(each, raised);
     return;

@@ -25,8 +25,8 @@ class fence_threads {
   /// Slots with the same name are raised together. Any thread.
   using shard_of = std::function<std::string(slot_id)>;
 
-  /// `rows` takes raise_fences() for different shards at the same time, and outlives this.
-  fence_threads(store& rows, shard_of where) : rows_(rows), shard_of_(std::move(where)) {}
+  /// `rows` takes raise_fences() for different shards at the same time, and outlives this. All are raised for `by`.
+  fence_threads(store& rows, fence_holder by, shard_of where) : rows_(rows), by_(by), shard_of_(std::move(where)) {}
   ~fence_threads() { stop(); }
   fence_threads(const fence_threads&) = delete;
   fence_threads& operator=(const fence_threads&) = delete;
@@ -45,6 +45,7 @@ class fence_threads {
   void raise_now(const std::vector<fence>& guards, outcomes& into);
 
   store& rows_;
+  const fence_holder by_;
   const shard_of shard_of_;
   std::mutex mutex_;
   std::condition_variable has_work_;

@@ -77,7 +77,7 @@ class store_reader {
   virtual result<app_record> app(app_id id) = 0;
 };
 
-/// Writes, and readers. commit() and raise_fence() are called by one thread.
+/// Writes, and readers. commit() and raise_fences() are called by one thread.
 class store {
  public:
   virtual ~store() = default;
@@ -85,18 +85,18 @@ class store {
   /// Commits `units` in one durable transaction and says for each how it went, in order. A unit whose fence is stale
   /// (errc::stale_epoch), or one of whose writes is refused (errc::conflict, errc::domain_taken,
   /// errc::request_too_large), leaves no trace, breaks its lineage, and doesn't disturb the units of others.
-  /// An error of the whole (errc::storage_full, errc::service_unavailable) means that no unit was committed, and none of
-  /// them comes back later; a store that can't promise that doesn't answer until it can, or ends the process. When it
-  /// returns, what it calls committed survives kill −9 and power loss.
-  /// errc::wrong_owner is an error of the whole too: this store is one shard, and it no longer (or not yet) takes writes
-  /// of its range, because it is being resharded: the units belong to another shard as soon as the topology says so.
+  /// An error of the whole (errc::storage_full, errc::service_unavailable) means that no unit was committed, and none
+  /// of them comes back later; a store that can't promise that doesn't answer until it can, or ends the process. When
+  /// it returns, what it calls committed survives kill −9 and power loss. errc::wrong_owner is an error of the whole
+  /// too: this store is one shard, and it no longer (or not yet) takes writes of its range, because it is being
+  /// resharded: the units belong to another shard as soon as the topology says so.
   virtual result<std::vector<result<>>> commit(std::span<const commit_unit> units) = 0;
 
-  /// Takes a slot for `epoch`: from its return on, units with a smaller epoch are refused. errc::stale_epoch if the
-  /// slot's epoch is larger already; the same epoch again is fine.
-  virtual result<> raise_fence(fence guard) = 0;
-  /// The same for many slots in one transaction (a node's start).
-  virtual result<> raise_fences(std::span<const fence> guards) = 0;
+  /// Takes slots for `by`, all or none of them: from its return on, units with smaller epochs are refused.
+  /// errc::stale_epoch if a slot's epoch is larger already, or somebody else holds the same: an epoch has one holder,
+  /// whatever tables say. Who holds it may take it again.
+  virtual result<> raise_fences(std::span<const fence> guards, fence_holder by) = 0;
+  result<> raise_fence(fence guard, fence_holder by = {}) { return raise_fences({&guard, 1}, by); }
   /// The epochs of all slots that have one.
   virtual result<std::vector<fence>> fences() = 0;
 

@@ -322,11 +322,12 @@ void slot_gates::opened(slot_id slot, epoch_t epoch, steps& todo) {
   go_on(slot, at, todo);
 }
 
-void slot_gates::fence_refused(slot_id slot, epoch_t epoch) {
+bool slot_gates::fence_refused(slot_id slot, epoch_t epoch) {
   auto& at = gates_[slot.value];
-  if (!at.now || !at.now->is_raising) return;
+  if (!at.now || !at.now->is_raising) return false;
   at.now->is_raising = false;
-  at.now->is_refused = at.epoch == epoch;
+  at.now->is_refused = at.epoch == epoch && at.owner == self_;
+  return at.now->is_refused;
 }
 
 void slot_gates::barrier_passed(node_index by, slot_id slot, std::uint64_t barrier, steps& todo) {

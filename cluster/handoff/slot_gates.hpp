@@ -158,8 +158,9 @@ class slot_gates {
   void release_asked(node_index by, slot_id slot, std::uint64_t table_version, steps& todo);
   void released(node_index by, slot_id slot, steps& todo);
   void opened(slot_id slot, epoch_t epoch, steps& todo);
-  /// The store refused: somebody has a later epoch. The next table will say who.
-  void fence_refused(slot_id slot, epoch_t epoch);
+  /// The store refused: somebody has a later epoch, or has had this one before. The next table will say who, or give it
+  /// a later one. False if it has already.
+  bool fence_refused(slot_id slot, epoch_t epoch);
   /// `by`: where it came out.
   void barrier_passed(node_index by, slot_id slot, std::uint64_t barrier, steps& todo);
   void tick(steady_time now, steps& todo);

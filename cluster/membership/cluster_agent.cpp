@@ -81,8 +81,10 @@ void cluster_agent::step() {
     follow();
     keep_record(now);
     keep_load(now);
+    end_ghosts();
     coordinate(now);
     renew_lost_loans();
+    renew_refused_fences();
     check_leaving();
   }
   show();
@@ -176,6 +178,7 @@ void cluster_agent::join() {
     if (std::exchange(trouble_, why.detail) != why.detail && !is_away(why.code))
       log::warn("node {} can't join yet: {} {}", with_.self.name, to_string(why.code), why.detail);
   };
+  if (auto told = has_joined_ ? tell_numbers() : result<>(done); !told) return say(told.failure());
   auto current = is_current(with_.topology, self.name, {self.node, self.incarnation});
   if (!current) return say(current.failure());
   auto cleared = clear_place();
@@ -203,6 +206,17 @@ void cluster_agent::join() {
   trouble_.clear();
   log::info("node {} is a member: number {}, incarnation {}", self.name, self.node.value, self.incarnation);
   has_joined_ = true;
+}
+
+/// A topology that has forgotten all would give the numbers of who sleeps to others, and let the dead in again.
+result<> cluster_agent::tell_numbers() {
+  for (const auto& each : picture_.starts()) {
+    auto told = remember(with_.topology, each.name, {each.node, each.incarnation});
+    if (!told) return told.failure();
+    if (*told)
+      log::warn("number {} of node {} was gone from the topology, and is there again", each.node.value, each.name);
+  }
+  return done;
 }
 
 /// Makes room for this node's record. False if a later start of the same name has one there.
@@ -432,19 +446,33 @@ bool cluster_agent::carry_out(const take_the_lead& step) {
 
 bool cluster_agent::carry_out(const declare_dead& step) {
   const auto& who = step.member.who;
-  if (!spend(with_.topology, who.name, who.incarnation)) return false;
-  // A conflict: it has just written its record, or somebody else has erased it; by the number it is dead anyway.
-  if (step.member.version != 0) {
-    auto entry = with_.topology.get(node_record_key(who.name));
-    if (!entry) return false;
-    auto there = *entry ? parse_node_record(**entry) : result<node_record>(errc::not_found);
-    if (there && there->who.incarnation <= who.incarnation)
-      if (auto erased = with_.topology.erase((*entry)->key, (*entry)->version); !erased) return false;
-  }
+  if (!spend(with_.topology, who.name, {who.node, who.incarnation})) return false;
+  if (step.member.version != 0 && !erase_record_of(who)) return false;
   log::warn("node {} (number {}, incarnation {}) is dead: {}", who.name, who.node.value, who.incarnation, step.reason);
   ++members_expelled_;
   picture_.has_erased(step.member);
   return true;
+}
+
+/// True if there was one, of this incarnation or one before. A conflict: it has just written it, or somebody else has
+/// erased it; by the number it is dead anyway.
+result<bool> cluster_agent::erase_record_of(const node_identity& who) {
+  auto entry = with_.topology.get(node_record_key(who.name));
+  if (!entry) return entry.failure();
+  auto there = *entry ? parse_node_record(**entry) : result<node_record>(errc::not_found);
+  if (!there || there->who.incarnation > who.incarnation) return false;
+  if (auto erased = with_.topology.erase((*entry)->key, (*entry)->version); !erased) return erased.failure();
+  return true;
+}
+
+/// The topology had forgotten that they are dead when they looked.
+void cluster_agent::end_ghosts() {
+  for (const auto& who : picture_.ghosts()) {
+    if (!spend(with_.topology, who.name, {who.node, who.incarnation})) return;
+    if (auto erased = erase_record_of(who); erased && *erased)
+      log::warn("node {} (number {}, incarnation {}) was dead, and is so again", who.name, who.node.value,
+                who.incarnation);
+  }
 }
 
 bool cluster_agent::carry_out(const make_table& step) {
@@ -487,7 +515,7 @@ result<> cluster_agent::spend_absent(const placement_plan& plan) {
   for (const auto& each : picture_.members()) losers.erase(each.node);
   for (auto node : losers)
     if (const auto* who = picture_.last_known(node))
-      if (auto spent = spend(with_.topology, who->name, who->incarnation); !spent) return spent;
+      if (auto spent = spend(with_.topology, who->name, {who->node, who->incarnation}); !spent) return spent;
   return done;
 }
 
@@ -547,19 +575,39 @@ bool cluster_agent::restore_pins() {
 /// Slots of this node that have lent an entity to somebody who is gone, or doesn't give it back: under another epoch
 /// it can't write any more, and the entity may run here.
 void cluster_agent::renew_lost_loans() {
-  const auto lost = with_.here.lost_loans();
-  if (lost.empty() || !hold_ || !picture_.table() || picture_.table_entry() == 0) return;
+  const auto moves = renewals_of(with_.here.lost_loans());
+  if (!moves.empty()) put_renewed(picture_.table()->after(moves), moves.size(), "for what they had lent is lost");
+}
+
+/// The topology has given out what it had forgotten: a number that is another's, or a table that isn't the last one.
+/// If this node's table is only late, the topology doesn't take what follows from it.
+void cluster_agent::renew_refused_fences() {
+  const auto moves = renewals_of(with_.here.refused_fences());
+  if (moves.empty()) return;
+  auto fences = with_.read_fences();
+  if (!fences) return;  // the next step
+  std::erase_if(*fences, [&](const fence& each) {
+    return std::ranges::none_of(moves, [&](const slot_move& move) { return move.slot == each.slot; });
+  });
+  put_renewed(picture_.table()->above(*fences).after(moves), moves.size(), "for the store knows other holders");
+}
+
+/// Those of `spent` that this node still owns under these epochs, as far as it knows.
+std::vector<slot_move> cluster_agent::renewals_of(const std::vector<fence>& spent) const {
   std::vector<slot_move> moves;
-  for (const auto& each : lost) {
+  if (spent.empty() || !hold_ || !picture_.table() || picture_.table_entry() == 0) return moves;
+  for (const auto& each : spent) {
     const auto owner = picture_.table()->owner_of(each.slot);
     if (owner.node == with_.self.node && owner.epoch == each.epoch)
       moves.push_back({each.slot, with_.self.node, with_.self.node});
   }
-  if (moves.empty()) return;
-  auto next = picture_.table()->after(moves);
+  return moves;
+}
+
+void cluster_agent::put_renewed(slot_table next, std::size_t slots, std::string_view why) {
   auto put = with_.topology.put(slot_table_key, next.encode(), picture_.table_entry());
   if (!put) return;  // the next step
-  log::info("slot table {}: {} slots get another epoch, for what they had lent is lost", next.version(), moves.size());
+  log::info("slot table {}: {} slots get another epoch, {}", next.version(), slots, why);
   picture_.has_put(std::move(next), *put);
   follow();
 }

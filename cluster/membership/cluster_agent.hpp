@@ -128,6 +128,7 @@ class cluster_agent {
 
   void keep_membership();
   void join();
+  result<> tell_numbers();
   result<bool> clear_place();
   result<> renew_epochs();
   void expel(expulsion why);
@@ -144,10 +145,15 @@ class cluster_agent {
   bool carry_out(const declare_dead& step);
   bool carry_out(const make_table& step);
   bool carry_out(const wait_for_change&) { return false; }
+  result<bool> erase_record_of(const node_identity& who);
+  void end_ghosts();
   bool restore_table(steady_time now);
   bool restore_wishes();
   bool restore_pins();
   void renew_lost_loans();
+  void renew_refused_fences();
+  std::vector<slot_move> renewals_of(const std::vector<fence>& spent) const;
+  void put_renewed(slot_table next, std::size_t slots, std::string_view why);
   result<> spend_absent(const placement_plan& plan);
   void check_leaving();
   bool is_unused(const cluster_facts& facts, std::uint64_t version);

@@ -12,13 +12,17 @@ namespace throng {
 
 void cluster_picture::set_records(const std::vector<topology_entry>& entries, steady_time now) {
   std::vector<node_record> members;
+  ghosts_.clear();
   for (const auto& entry : entries) {
     auto record = parse_node_record(entry);
     if (!record) {
       complain(record.failure());
       continue;
     }
-    if (is_dead(record->who)) continue;  // seen before this node erased it
+    if (is_dead(record->who)) {  // seen before this node erased it, or it is there again
+      ghosts_.push_back(std::move(record->who));
+      continue;
+    }
     members.push_back(std::move(*record));
   }
   std::ranges::sort(members, {}, [](const auto& each) { return each.who.node; });
@@ -244,6 +248,16 @@ bool cluster_picture::reaches_most() const {
 const node_record* cluster_picture::own_record() const {
   const auto found = std::ranges::find(facts_.members, self_.node, [](const auto& each) { return each.who.node; });
   return found == facts_.members.end() ? nullptr : &*found;
+}
+
+std::vector<node_identity> cluster_picture::starts() const {
+  std::vector<node_identity> all;
+  for (const auto& [node, known] : known_) {
+    if (node == self_.node) continue;
+    all.push_back(known.who);
+    if (is_dead(known.who)) all.back().incarnation = dead_.at(known.who.name) + 1;
+  }
+  return all;
 }
 
 const node_identity* cluster_picture::last_known(node_index node) const {

@@ -83,6 +83,10 @@ class cluster_picture {
   const node_record* own_record() const;
   /// Who had this number last, member or not.
   const node_identity* last_known(node_index node) const;
+  /// The last starts of all others that this node has known; of those that it has declared dead, what comes after.
+  std::vector<node_identity> starts() const;
+  /// Who has a record again although this node has declared it dead.
+  const std::vector<node_identity>& ghosts() const { return ghosts_; }
 
  private:
   struct link {
@@ -115,6 +119,7 @@ class cluster_picture {
   std::map<node_index, steady_time> down_since_;
   std::map<node_index, acquaintance> known_;
   std::map<std::string, std::uint64_t> dead_;  // by name: incarnations up to this
+  std::vector<node_identity> ghosts_;
   bool is_table_lost_ = false;
   bool are_wishes_lost_ = false;
   std::shared_ptr<const std::vector<pin_record>> pins_ = std::make_shared<std::vector<pin_record>>();

@@ -84,23 +84,54 @@ result<node_start> begin_start(topology_store& topology, const std::string& name
 }
 
 result<bool> is_current(topology_store& topology, const std::string& name, node_start start) {
-  auto known = read(topology, name);
-  if (!known) return known.failure();
-  if (*known) return (*known)->start == start;
-  auto claimed = claim(topology, start.node.value, name);
-  if (!claimed) return claimed.failure();
-  if (!*claimed) return false;
-  auto put = topology.put(number_key(name), to_json(start), 0);
-  if (!put && put.code() != errc::conflict) return put.failure();
-  return put.ok();  // else another process has started under this name just now
-}
-
-result<> spend(topology_store& topology, const std::string& name, std::uint64_t incarnation) {
   for (int i = 0; i < tries; ++i) {
     auto known = read(topology, name);
     if (!known) return known.failure();
-    if (!*known || (*known)->start.incarnation > incarnation) return done;
-    auto put = topology.put(number_key(name), to_json({(*known)->start.node, incarnation + 1}), (*known)->version);
+    if (*known) {
+      const auto& last = (*known)->start;
+      if (last == start) return true;
+      if (last.node != start.node || last.incarnation > start.incarnation) return false;
+      // It has forgotten, and was told by somebody who knew only an earlier one.
+      auto put = topology.put(number_key(name), to_json(start), (*known)->version);
+      if (put) return true;
+      if (put.code() != errc::conflict) return put.failure();
+      continue;
+    }
+    auto claimed = claim(topology, start.node.value, name);
+    if (!claimed || !*claimed) return claimed;
+    auto put = topology.put(number_key(name), to_json(start), 0);
+    if (put) return true;
+    if (put.code() != errc::conflict) return put.failure();
+  }
+  return error{errc::conflict, "others write of node " + name + " all the time"};
+}
+
+result<bool> remember(topology_store& topology, const std::string& name, node_start start) {
+  auto known = read(topology, name);
+  if (!known) return known.failure();
+  if (*known) return false;
+  auto claimed = claim(topology, start.node.value, name);
+  if (!claimed || !*claimed) return claimed;
+  auto put = topology.put(number_key(name), to_json(start), 0);
+  if (!put && put.code() != errc::conflict) return put.failure();
+  return put.ok();  // else a process has started under this name just now
+}
+
+result<> spend(topology_store& topology, const std::string& name, node_start start) {
+  for (int i = 0; i < tries; ++i) {
+    auto known = read(topology, name);
+    if (!known) return known.failure();
+    if (!*known) {
+      auto written = remember(topology, name, {start.node, start.incarnation + 1});
+      if (!written) return written.failure();
+      if (*written) return done;
+      known = read(topology, name);
+      if (!known) return known.failure();
+      if (!*known) return done;  // its number is another's: that's how it will hear
+    }
+    if ((*known)->start.incarnation > start.incarnation) return done;
+    auto put =
+        topology.put(number_key(name), to_json({(*known)->start.node, start.incarnation + 1}), (*known)->version);
     if (put) return done;
     if (put.code() != errc::conflict) return put.failure();
   }

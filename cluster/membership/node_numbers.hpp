@@ -2,7 +2,9 @@
 // NODE NUMBERS: which number a node's name has, and at which start it is. "node_claims/<number>" → name is made once
 // for each number and never again, so two names never share one; "node_numbers/<name>" → {node, incarnation} is raised
 // by each start, and by the coordinator when it declares the node dead: an incarnation that was passed is spent, and
-// who finds its own spent is no member any more. Calls block as the topology's do.
+// who finds its own spent is no member any more. A topology that has forgotten all is told by who still knows; one that
+// starts before may be given the number of one that sleeps, and the store's fences tell the two apart
+// (storage/fence_holder.hpp). Calls block as the topology's do.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +30,12 @@ result<node_start> begin_start(topology_store& topology, const std::string& name
 /// Is this start still the last one? Writes it down if the topology has forgotten it.
 result<bool> is_current(topology_store& topology, const std::string& name, node_start start);
 
-/// Spends an incarnation, so that its process can't come back under it. Fine if it is spent already.
-result<> spend(topology_store& topology, const std::string& name, std::uint64_t incarnation);
+/// Writes down a start that the topology has forgotten. False if there is nothing to write: it knows one of this name,
+/// or has given the number to another since.
+result<bool> remember(topology_store& topology, const std::string& name, node_start start);
+
+/// Spends a start, so that its process can't come back as it, even if the topology has forgotten it. Fine if it is
+/// spent already.
+result<> spend(topology_store& topology, const std::string& name, node_start start);
 
 }  // namespace throng

@@ -366,13 +366,13 @@ void append_values(std::vector<sql_value>& values, const message_record& row, co
   columns(to, row, routes);
 }
 
-std::string put_fences_sql(std::span<const fence> guards, const table_routes& routes) {
-  std::string sql = "INSERT INTO fences(slot, epoch, ksid) VALUES ";
+std::string put_fences_sql(std::span<const fence> guards, fence_holder by, const table_routes& routes) {
+  std::string sql = "INSERT INTO fences(slot, epoch, ksid, holder) VALUES ";
   for (const auto& guard : guards) {
     if (sql.back() == ')') sql += ',';
-    as_text{sql}(std::uint64_t{guard.slot.value}, guard.epoch, routes.of_slot(guard.slot));
+    as_text{sql}(std::uint64_t{guard.slot.value}, guard.epoch, routes.of_slot(guard.slot), by.value);
   }
-  return sql + " ON DUPLICATE KEY UPDATE epoch = VALUES(epoch)";
+  return sql + " ON DUPLICATE KEY UPDATE epoch = VALUES(epoch), holder = VALUES(holder)";
 }
 
 }  // namespace throng::mysql

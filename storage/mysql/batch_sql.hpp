@@ -46,7 +46,7 @@ inline constexpr std::ptrdiff_t message_columns = 10;  // of the table messages;
 void append_values(std::vector<sql_value>& values, const message_record& row, const table_routes& routes);
 
 /// INSERT … ON DUPLICATE KEY UPDATE of the fences' rows.
-std::string put_fences_sql(std::span<const fence> guards, const table_routes& routes);
+std::string put_fences_sql(std::span<const fence> guards, fence_holder by, const table_routes& routes);
 
 /// "a literal": bytes as they are, whatever the connection's character set. For sessions without
 /// NO_BACKSLASH_ESCAPES, which is how mysql::connection opens them.

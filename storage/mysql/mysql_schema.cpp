@@ -99,7 +99,11 @@ constexpr std::array<string_view, 1> version_2{
     " ksid BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=binary",
 };
 
-constexpr std::array all_migrations{migration{1, version_1}, migration{2, version_2}};
+// Which start of which node holds the epoch; 0: one of before this column.
+constexpr std::array<string_view, 1> version_3{
+    "ALTER TABLE fences ADD COLUMN holder BIGINT UNSIGNED NOT NULL DEFAULT 0, ALGORITHM=INSTANT"};
+
+constexpr std::array all_migrations{migration{1, version_1}, migration{2, version_2}, migration{3, version_3}};
 
 template <std::size_t Count>
 using names = std::array<string_view, Count>;
@@ -131,7 +135,7 @@ constexpr names<1> by_hash{"hash"};
 constexpr names<4> token_owners_columns{"hash", "owner", "owner_ksid", "ksid"};
 constexpr names<3> apps_columns{"id", "data", "ksid"};
 constexpr names<1> by_slot{"slot"};
-constexpr names<3> fences_columns{"slot", "epoch", "ksid"};
+constexpr names<4> fences_columns{"slot", "epoch", "ksid", "holder"};
 
 constexpr std::array all_sharded_tables{
     table_layout{"workspaces", by_id, workspaces_columns},

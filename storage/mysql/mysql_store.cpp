@@ -51,10 +51,9 @@ class mysql_store final : public store, public lookup_writer {
         mark_{random_number(), 0} {}
 
   result<std::vector<result<>>> commit(std::span<const commit_unit> units) override;
-  result<> raise_fence(fence guard) override { return raise_fences({&guard, 1}); }
-  result<> raise_fences(std::span<const fence> guards) override {
+  result<> raise_fences(std::span<const fence> guards, fence_holder by) override {
     std::lock_guard one_at_a_time(mutex_);
-    return mysql::repeat_on<unit>(link_, tries(), [&](auto&) { return writer().raise_fences(guards); });
+    return mysql::repeat_on<unit>(link_, tries(), [&](auto&) { return writer().raise_fences(guards, by); });
   }
   result<std::vector<fence>> fences() override {
     std::lock_guard one_at_a_time(mutex_);

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "storage/fence_holder.hpp"
 #include "storage/mysql/batch_sql.hpp"
 #include "storage/mysql/fact_reader.hpp"
 #include "storage/mysql/open_transaction.hpp"
@@ -239,7 +240,7 @@ void writer::read_epochs(std::span<const commit_unit> units) {
 }
 
 /// May be repeated, so that a lost COMMIT is no riddle here.
-result<> writer::raise_fences(std::span<const fence> guards) {
+result<> writer::raise_fences(std::span<const fence> guards, fence_holder by) {
   std::vector<std::uint64_t> slots;
   for (const auto& guard : guards) {
     if (guard.slot.value >= slot_count)
@@ -253,30 +254,33 @@ result<> writer::raise_fences(std::span<const fence> guards) {
   auto generation = row.unsigned_number();
   if (generation != generation_) forget_epochs(generation);
 
-  std::vector<epoch_t> epochs(slot_count);
-  query_by_keys(db_, "SELECT slot, epoch FROM fences WHERE slot", slots, "", [&](rows& found) {
-    auto slot = found.unsigned_number();
-    epochs.at(slot) = found.unsigned_number();
+  struct row_of_slot {
+    epoch_t epoch = 0;
+    fence_holder holder{};
+  };
+  std::vector<row_of_slot> known(slot_count);
+  query_by_keys(db_, "SELECT slot, epoch, holder FROM fences WHERE slot", slots, "", [&](rows& found) {
+    auto& row_known = known.at(found.unsigned_number());
+    row_known.epoch = found.unsigned_number();
+    row_known.holder = {found.unsigned_number()};
   });
   std::vector<fence> raised;
   for (const auto& guard : guards) {
-    auto& epoch = epochs[guard.slot.value];
-    if (guard.epoch < epoch)
-      return error{errc::stale_epoch, "slot " + std::to_string(guard.slot.value) + " has epoch " + text_of(epoch) +
-                                          " already, not " + text_of(guard.epoch)};
-    if (guard.epoch == epoch) continue;
-    epoch = guard.epoch;
+    auto& at = known[guard.slot.value];
+    if (at.epoch == guard.epoch && at.holder == by) continue;
+    if (guard.epoch <= at.epoch) return stale_fence(guard, at.epoch);
+    at = {guard.epoch, by};
     raised.push_back(guard);
   }
   // Also when they are raised already: that may be the work of a commit that waits for a replica, on a server that is
   // about to be replaced, and only a commit after it shows that it stays.
-  if (!raised.empty()) db_.run(put_fences_sql(raised, where_.routes));
+  if (!raised.empty()) db_.run(put_fences_sql(raised, by, where_.routes));
   db_.run("UPDATE shard_guard SET generation = " + text_of(generation + 1) + " WHERE id = 0");
   all.release();
   db_.run("COMMIT");
   generation_ = generation + 1;
   for (const auto& guard : raised) {
-    epochs_[guard.slot.value] = epochs[guard.slot.value];
+    epochs_[guard.slot.value] = guard.epoch;
     is_known_[guard.slot.value] = true;
   }
   return done;

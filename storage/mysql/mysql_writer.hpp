@@ -48,7 +48,7 @@ class writer {
   /// Lets go of the connection, which is about to be dropped.
   void forget_statements() { inserts_.forget(); }
 
-  result<> raise_fences(std::span<const fence> guards);
+  result<> raise_fences(std::span<const fence> guards, fence_holder by);
   std::vector<fence> fences();
 
  private:

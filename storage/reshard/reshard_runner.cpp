@@ -616,8 +616,9 @@ void reshard_runner::freeze_and_switch() {
       refuse(errc::service_unavailable, "the journal of " + db->shard() + " isn't empty");
   // The fences once more, because everything that is written hangs on them.
   const auto fences = [](mysql::connection& db, const key_range& rows) {
-    return db.words("SELECT COALESCE(GROUP_CONCAT(slot,':',epoch ORDER BY slot),'') FROM fences WHERE ksid>=" +
-                    std::to_string(rows.begin) + (rows.end ? " AND ksid<" + std::to_string(rows.end) : ""));
+    return db.words(
+        "SELECT COALESCE(GROUP_CONCAT(slot,':',epoch,':',holder ORDER BY slot),'') FROM fences WHERE ksid>=" +
+        std::to_string(rows.begin) + (rows.end ? " AND ksid<" + std::to_string(rows.end) : ""));
   };
   for (std::size_t i = 0; i < from.size(); ++i)
     for (std::size_t j = 0; j < to.size(); ++j) {

@@ -54,11 +54,11 @@ result<shard_link::reader> shard_link::make_reader() {
   return reader{std::move(*rows), std::move(made)};
 }
 
-result<> shard_link::raise_fences(std::span<const fence> guards) {
+result<> shard_link::raise_fences(std::span<const fence> guards, fence_holder by) {
   auto rows = common();
   if (!rows) return rows.failure();
   std::lock_guard lock(fences_mutex_);
-  return (*rows)->raise_fences(guards);
+  return (*rows)->raise_fences(guards, by);
 }
 
 result<std::vector<fence>> shard_link::fences() {

@@ -38,7 +38,7 @@ class shard_link {
     std::unique_ptr<store_reader> rows;
   };
   result<reader> make_reader();
-  result<> raise_fences(std::span<const fence> guards);
+  result<> raise_fences(std::span<const fence> guards, fence_holder by);
   result<std::vector<fence>> fences();
 
  private:

@@ -59,7 +59,7 @@ result<std::vector<result<>>> whole_store::commit(std::span<const commit_unit> u
   return std::move(state.outcomes);
 }
 
-result<> whole_store::raise_fences(std::span<const fence> guards) {
+result<> whole_store::raise_fences(std::span<const fence> guards, fence_holder by) {
   std::vector<fence> left(guards.begin(), guards.end());
   auto deadline = steady_clock::now() + hold_max_;
   while (!left.empty()) {
@@ -69,7 +69,7 @@ result<> whole_store::raise_fences(std::span<const fence> guards) {
     for (const auto& guard : left) by_shard[table->of(routes_.of_slot(guard.slot)).link].push_back(guard);
     left.clear();
     for (const auto& [link, own] : by_shard) {
-      auto raised = link->raise_fences(own);
+      auto raised = link->raise_fences(own, by);
       if (raised) continue;
       if (raised.code() != errc::wrong_owner) return raised;
       left.insert(left.end(), own.begin(), own.end());

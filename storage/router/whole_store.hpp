@@ -19,8 +19,7 @@ class whole_store final : public store {
       : commits_(commits), tables_(tables), shards_(shards), routes_(routes), hold_max_(hold_max) {}
 
   result<std::vector<result<>>> commit(std::span<const commit_unit> units) override;
-  result<> raise_fence(fence guard) override { return raise_fences({&guard, 1}); }
-  result<> raise_fences(std::span<const fence> guards) override;
+  result<> raise_fences(std::span<const fence> guards, fence_holder by) override;
   result<std::vector<fence>> fences() override;
   std::unique_ptr<store_reader> make_reader() override;
 

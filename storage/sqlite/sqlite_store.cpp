@@ -41,9 +41,8 @@ class sqlite_store final : public store {
       }
     });
   }
-  result<> raise_fence(fence guard) override { return raise_fences({&guard, 1}); }
-  result<> raise_fences(std::span<const fence> guards) override {
-    return write<unit>([&] { return writer_.raise_fences(guards); });
+  result<> raise_fences(std::span<const fence> guards, fence_holder by) override {
+    return write<unit>([&] { return writer_.raise_fences(guards, by); });
   }
   result<std::vector<fence>> fences() override {
     return write<std::vector<fence>>([&] { return writer_.fences(); });

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/fence_holder.hpp"
 #include "storage/model/sabotage.hpp"
 #include "storage/store.hpp"
 #include "storage/unit_bytes.hpp"
@@ -36,7 +37,7 @@ constexpr std::string_view message_columns =
 
 writer::writer(database& db)
     : db_(db),
-      seen_epochs_(slot_count),
+      fence_rows_(slot_count),
       put_workspace_(db,
                      "INSERT INTO workspaces(id, domain, data) VALUES(?, ?, ?)"
                      " ON CONFLICT(id) DO UPDATE SET domain = excluded.domain, data = excluded.data"),
@@ -71,8 +72,10 @@ writer::writer(database& db)
                  " team = excluded.team, user = excluded.user, app = excluded.app, scopes = excluded.scopes,"
                  " created = excluded.created, expires = excluded.expires, is_revoked = excluded.is_revoked"),
       put_app_(db, "INSERT INTO apps(id, data) VALUES(?, ?) ON CONFLICT DO UPDATE SET data = excluded.data"),
-      read_fence_(db, "SELECT epoch FROM fences WHERE slot = ?"),
-      put_fence_(db, "INSERT INTO fences(slot, epoch) VALUES(?, ?) ON CONFLICT DO UPDATE SET epoch = excluded.epoch"),
+      read_fence_(db, "SELECT epoch, holder FROM fences WHERE slot = ?"),
+      put_fence_(db,
+                 "INSERT INTO fences(slot, epoch, holder) VALUES(?, ?, ?)"
+                 " ON CONFLICT DO UPDATE SET epoch = excluded.epoch, holder = excluded.holder"),
       all_fences_(db, "SELECT slot, epoch FROM fences ORDER BY slot"),
       trimmer_(db),
       savepoint_(db, "SAVEPOINT one_unit"),
@@ -108,7 +111,7 @@ writer::refusal writer::check_unit(const commit_unit& unit) {
   if (unit.guard.slot.value >= slot_count)
     return error{errc::internal_error, "slot " + std::to_string(unit.guard.slot.value) + " doesn't exist"};
   if (unit.guard.epoch != 0) {
-    auto epoch = epoch_of(unit.guard.slot);
+    auto epoch = row_of(unit.guard.slot).epoch;
     if (unit.guard.epoch < epoch && !sabotage::ignores_fences)
       return error{errc::stale_epoch, "slot " + std::to_string(unit.guard.slot.value) + " has epoch " +
                                           std::to_string(epoch) + ", the write has " +
@@ -219,28 +222,30 @@ writer::refusal writer::apply(const trim_rows& op) {
   return std::nullopt;
 }
 
-epoch_t writer::epoch_of(slot_id slot) {
-  auto& seen = seen_epochs_[slot.value];
-  if (seen.batch != batch_) {
-    auto found = read_fence_.query(std::int64_t{slot.value});
-    seen = {batch_, found.next() ? found.count() : 0};
+writer::fence_row& writer::row_of(slot_id slot) {
+  auto& seen = fence_rows_[slot.value];
+  if (seen.batch == batch_) return seen;
+  seen = {batch_};
+  auto found = read_fence_.query(std::int64_t{slot.value});
+  if (found.next()) {
+    seen.epoch = found.count();
+    seen.holder = {found.ordered_number()};
   }
-  return seen.epoch;
+  return seen;
 }
 
-result<> writer::raise_fences(std::span<const fence> guards) {
+result<> writer::raise_fences(std::span<const fence> guards, fence_holder by) {
   ++batch_;
   transaction all(db_);
   for (const auto& guard : guards) {
     if (guard.slot.value >= slot_count)
       return error{errc::internal_error, "slot " + std::to_string(guard.slot.value) + " doesn't exist"};
-    auto epoch = epoch_of(guard.slot);
-    if (guard.epoch < epoch)
-      return error{errc::stale_epoch, "slot " + std::to_string(guard.slot.value) + " has epoch " +
-                                          std::to_string(epoch) + " already, not " + std::to_string(guard.epoch)};
-    if (guard.epoch == epoch) continue;
-    put_fence_.execute(std::int64_t{guard.slot.value}, counter{guard.epoch});
-    seen_epochs_[guard.slot.value].epoch = guard.epoch;
+    auto& row = row_of(guard.slot);
+    if (row.epoch == guard.epoch && row.holder == by) continue;
+    if (guard.epoch <= row.epoch) return stale_fence(guard, row.epoch);
+    put_fence_.execute(std::int64_t{guard.slot.value}, counter{guard.epoch}, ordered{by.value});
+    row.epoch = guard.epoch;
+    row.holder = by;
   }
   all.commit();
   return done;

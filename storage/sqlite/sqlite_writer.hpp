@@ -22,7 +22,7 @@ class writer {
   explicit writer(database& db);
 
   std::vector<result<>> commit(std::span<const commit_unit> units);
-  result<> raise_fences(std::span<const fence> guards);
+  result<> raise_fences(std::span<const fence> guards, fence_holder by);
   std::vector<fence> fences();
 
  private:
@@ -45,15 +45,17 @@ class writer {
   refusal apply(const put_app& op);
   refusal apply(const trim_rows& op);
   bool write_message(statement& how, const message_record& row);
-  epoch_t epoch_of(slot_id slot);
+
+  struct fence_row {
+    std::uint64_t batch = 0;  // that has read it
+    epoch_t epoch = 0;        // 0: there is none
+    fence_holder holder{};
+  };
+  fence_row& row_of(slot_id slot);
 
   database& db_;
   // The fences that this batch has read already: the row of a slot is read once a transaction, not once a unit.
-  struct seen_epoch {
-    std::uint64_t batch = 0;
-    epoch_t epoch = 0;
-  };
-  std::vector<seen_epoch> seen_epochs_;
+  std::vector<fence_row> fence_rows_;
   std::uint64_t batch_ = 0;
 
   statement put_workspace_, put_directory_, put_user_, put_membership_, erase_membership_, put_channel_, put_member_,

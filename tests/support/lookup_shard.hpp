@@ -109,8 +109,9 @@ class lookup_shard final : public store, public lookup_writer {
       : real_(std::move(real)), rows_(std::move(rows)) {}
 
   result<std::vector<result<>>> commit(std::span<const commit_unit> units) override { return real_->commit(units); }
-  result<> raise_fence(fence guard) override { return real_->raise_fence(guard); }
-  result<> raise_fences(std::span<const fence> guards) override { return real_->raise_fences(guards); }
+  result<> raise_fences(std::span<const fence> guards, fence_holder by) override {
+    return real_->raise_fences(guards, by);
+  }
   result<std::vector<fence>> fences() override { return real_->fences(); }
   std::unique_ptr<store_reader> make_reader() override {
     return std::make_unique<lookup_shard_reader>(real_->make_reader(), rows_);

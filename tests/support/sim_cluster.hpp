@@ -183,10 +183,10 @@ class sim_cluster {
     done(answer);
   }
   void raise(node_index node, const std::vector<fence>& wanted, std::function<void(fence_outcomes)> done) {
-    const bool is_done = rows->raise_fences(wanted).ok();
+    const bool is_done = rows->raise_fences(wanted, {node.value}).ok();
     fence_outcomes outcomes;
     for (const auto& each : wanted)
-      outcomes.emplace_back(each, is_done ? result<>(throng::done) : rows->raise_fence(each));
+      outcomes.emplace_back(each, is_done ? result<>(throng::done) : rows->raise_fence(each, {node.value}));
     if (holds_fences_)
       held_fences_.emplace_back(node, [done, outcomes] { done(outcomes); });
     else

@@ -94,6 +94,11 @@ class sim_network {
         }
       }
   }
+  /// Unless the number is somebody else's by now.
+  void kill(node_index node, std::uint64_t incarnation) {
+    const auto found = ends_.find(node);
+    if (found == ends_.end() || found->second->incarnation_ == incarnation) kill(node);
+  }
   void kill(node_index node) {
     ends_.erase(node);
     forget_resets(node);
@@ -141,6 +146,8 @@ class sim_network {
     }
     bool post(node_index to, std::string parcel) override {
       if (!knows(to)) return false;
+      const auto here = net_.ends_.find(self_);
+      if (here != net_.ends_.end() && here->second != this) return true;  // its number is another's: nobody hears it
       net_.ways_[{self_, to}].push_back(std::move(parcel));
       return true;
     }

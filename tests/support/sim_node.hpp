@@ -151,7 +151,7 @@ class sim_node {
     auto known = store_->fences();
     if (!known) throw std::runtime_error(known.failure().detail);
     auto table = std::make_shared<slot_table>(slot_table::single_node(node_index{1}, *known));
-    if (auto raised = store_->raise_fences(table->fences_of(node_index{1})); !raised)
+    if (auto raised = store_->raise_fences(table->fences_of(node_index{1}), {}); !raised)
       throw std::runtime_error(raised.failure().detail);
     commits_ = make_manual_commit_queue(*faults_, {});
     readers_ = make_manual_reader_pool(*faults_, 10'000);

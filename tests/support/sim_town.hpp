@@ -64,11 +64,13 @@ class town {
     self.readers = make_manual_reader_pool(*rows, 10'000);
     node::parts parts{self.who.node, {}, nullptr, clock, *self.commits, *self.readers, true};
     parts.between = self.between.get();
-    parts.raise_fences = [this](const std::vector<fence>& wanted, auto done) {
-      const bool is_done = rows->raise_fences(wanted).ok();
+    parts.raise_fences = [this, by = holder_of(self.who)](const std::vector<fence>& wanted, auto done) {
+      const bool is_done = rows->raise_fences(wanted, by).ok();
       fence_outcomes outcomes;
-      for (const auto& each : wanted)
-        outcomes.emplace_back(each, is_done ? result<>(throng::done) : rows->raise_fence(each));
+      for (const auto& each : wanted) {
+        outcomes.emplace_back(each, is_done ? result<>(throng::done) : rows->raise_fence(each, by));
+        if (outcomes.back().second) note_holder(each, by);
+      }
       done(std::move(outcomes));
     };
     parts.on_link_state = [&self](const node_identity& peer, bool is_up) { self.agent->link_changed(peer, is_up); };
@@ -93,7 +95,7 @@ class town {
     auto found = members.find(name);
     auto& self = *found->second;
     self.agent->stop();
-    net.kill(self.who.node);
+    net.kill(self.who.node, self.who.incarnation);
     self.runs->stop();
     self.agent.reset();
     self.runs.reset();
@@ -232,6 +234,13 @@ class town {
     acknowledged[id][(*answer)->value()] = number;
     ++acknowledged_count;
   }
+  static fence_holder holder_of(const node_identity& who) { return {who.incarnation << 10 | who.node.value}; }
+  /// An epoch of a slot is one node's.
+  void note_holder(fence taken, fence_holder by) {
+    const auto [known, is_first] = holders_.try_emplace({taken.slot, taken.epoch}, by);
+    const bool is_only_one = is_first || known->second == by;
+    if (!is_only_one) CHECK(is_only_one);
+  }
   /// The slot table, which comes last, says that all is there again.
   result<> restore_others() {
     ++restored;
@@ -286,6 +295,7 @@ class town {
 
  private:
   const std::size_t members_min_;
+  std::map<std::pair<slot_id, epoch_t>, fence_holder> holders_;
   std::unique_ptr<store_reader> reader_;
   int rounds_ = 0;
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cluster/slot_table.hpp"
+#include "storage/fence_holder.hpp"
 #include "storage/mysql/local_server.hpp"
 #include "storage/mysql/mysql_store.hpp"
 #include "storage/router/sharded_storage.hpp"
@@ -19,7 +20,7 @@ namespace {
 
 result<> take_slots(store& rows) {
   const auto table = slot_table::single_node({1}, {});
-  return rows.raise_fences(table.fences_of({1}));
+  return rows.raise_fences(table.fences_of({1}), new_fence_holder());
 }
 
 /// Best effort: pages that are clean by now leave the system's cache.

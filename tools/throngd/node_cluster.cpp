@@ -8,6 +8,7 @@
 #include "cluster/consul_topology.hpp"
 #include "cluster/coordinator/placement_wishes.hpp"
 #include "config/log.hpp"
+#include "storage/fence_holder.hpp"
 #include "tools/throngd/node_storage.hpp"
 #include "tools/throngd/options.hpp"
 #include "tools/throngd/placement_admin.hpp"
@@ -66,8 +67,8 @@ result<node_start> node_cluster::begin_start_patiently() {
 }
 
 void node_cluster::add_to(node::parts& parts, node_storage& storage) {
-  fences_ =
-      std::make_unique<fence_threads>(storage.rows(), [&storage](slot_id slot) { return storage.shard_of(slot); });
+  fences_ = std::make_unique<fence_threads>(storage.rows(), new_fence_holder(),
+                                            [&storage](slot_id slot) { return storage.shard_of(slot); });
   parts.between = links_.get();
   parts.may_repeat = &is_repeatable;
   parts.raise_fences = [this](std::vector<fence> guards, const std::function<void(fence_outcomes)>& told) {

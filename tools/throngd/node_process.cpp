@@ -24,6 +24,7 @@
 #include "net/api/api_server.hpp"
 #include "net/gateway/gateway.hpp"
 #include "net/transport/server.hpp"
+#include "storage/fence_holder.hpp"
 #include "storage/retention.hpp"
 #include "tools/throngd/client_drain.hpp"
 #include "tools/throngd/metrics.hpp"
@@ -180,7 +181,8 @@ class live_process final : public node_process {
     auto fences = rows.fences();
     if (!fences) return fences.failure();
     auto table = std::make_shared<slot_table>(slot_table::single_node(lone_node, *fences));
-    if (auto raised = rows.raise_fences(table->fences_of(lone_node)); !raised) return raised.failure();
+    if (auto raised = rows.raise_fences(table->fences_of(lone_node), new_fence_holder()); !raised)
+      return raised.failure();
     table_ = std::move(table);
     return done;
   }

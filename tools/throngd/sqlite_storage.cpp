@@ -25,8 +25,9 @@ class timed_store final : public store {
     latency_.add(std::chrono::steady_clock::now() - started);
     return outcomes;
   }
-  result<> raise_fence(fence guard) override { return rows_->raise_fence(guard); }
-  result<> raise_fences(std::span<const fence> guards) override { return rows_->raise_fences(guards); }
+  result<> raise_fences(std::span<const fence> guards, fence_holder by) override {
+    return rows_->raise_fences(guards, by);
+  }
   result<std::vector<fence>> fences() override { return rows_->fences(); }
   std::unique_ptr<store_reader> make_reader() override { return rows_->make_reader(); }
 

@@ -272,8 +272,8 @@ class model_writer {
     const auto slot = static_cast<std::uint16_t>(random_() % 200 * 20 + seed_ % 20);
     const auto epoch = fences_[slot] + 1;
     const auto place = first_ksid_of({slot});
-    if (write(place, "REPLACE INTO fences VALUES(" + std::to_string(slot) + "," + std::to_string(epoch) + "," +
-                         std::to_string(place) + ")"))
+    if (write(place, "REPLACE INTO fences(slot, epoch, ksid, holder) VALUES(" + std::to_string(slot) + "," +
+                         std::to_string(epoch) + "," + std::to_string(place) + "," + std::to_string(seed_) + ")"))
       fences_[slot] = epoch;
     else
       fences_.erase(slot);

@@ -21,7 +21,7 @@ class posters {
   explicit posters(sharded_storage& storage) : storage_(storage), ends_(channels) {
     std::vector<fence> guards;
     for (std::uint64_t i = 0; i < channels; ++i) guards.push_back({slot_of(keyspace_id(id_of(i).value)), 1});
-    REQUIRE(storage_.whole().raise_fences(guards));
+    REQUIRE(storage_.whole().raise_fences(guards, {}));
     thread_ = std::thread([this] { run(); });
   }
   ~posters() { stop(); }

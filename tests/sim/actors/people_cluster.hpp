@@ -158,9 +158,9 @@ class people_cluster {
     node::parts parts{index, {}, nullptr, clock_, *self.commits, *self.readers, true};
     parts.between = self.between.get();
     parts.may_repeat = &is_repeatable;
-    parts.raise_fences = [this](const std::vector<fence>& wanted, auto done) {
+    parts.raise_fences = [this, index](const std::vector<fence>& wanted, auto done) {
       fence_outcomes outcomes;
-      for (const auto& each : wanted) outcomes.emplace_back(each, rows_->raise_fence(each));
+      for (const auto& each : wanted) outcomes.emplace_back(each, rows_->raise_fence(each, {index.value}));
       done(std::move(outcomes));
     };
     self.runs = node::start(std::move(parts), kinds(index));

@@ -42,6 +42,7 @@ class workshop final : public entity_door {
   epoch_t epoch_of(slot_id) const override { return 0; }
   steady_time taken_over(slot_id) const override { return {}; }
   void publish_to(node_index, const publication_ptr&) override {}
+  void epoch_refused(slot_id, epoch_t) override {}
 
   void send(slot_shell& shell, entity_key from, entity_key to, message_ptr message, answer_callback done) {
     auto made = std::make_shared<envelope>();

@@ -85,7 +85,8 @@ class thread_link final : public links {
 
 /// Both nodes use one store; each has its own threads.
 struct machine {
-  machine(node_index self, store& rows) : between(self), fences(rows, [](slot_id) { return std::string("all"); }) {
+  machine(node_index self, store& rows)
+      : between(self), fences(rows, {self.value}, [](slot_id) { return std::string("all"); }) {
     commits = make_threaded_commit_queue(rows, {});
     readers = make_reader_pool(rows, 2, 10'000);
     node_options options;

@@ -135,7 +135,7 @@ struct machine {
     if (!opened) FAIL(opened.failure().detail);
     rows = std::move(*opened);
     auto table = std::make_shared<slot_table>(slot_table::single_node(node_index{1}, {}));
-    REQUIRE(rows->raise_fences(table->fences_of(node_index{1})).ok());
+    REQUIRE(rows->raise_fences(table->fences_of(node_index{1}), {}).ok());
     commits = make_threaded_commit_queue(*rows, {});
     readers = make_reader_pool(*rows, 2, 10'000);
     running = node::start({node_index{1}, options, std::move(table), system_time(), *commits, *readers, false},

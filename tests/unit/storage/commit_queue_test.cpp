@@ -50,8 +50,9 @@ class gated_store final : public store {
     }
     return real_.commit(units);
   }
-  result<> raise_fence(fence guard) override { return real_.raise_fence(guard); }
-  result<> raise_fences(std::span<const fence> guards) override { return real_.raise_fences(guards); }
+  result<> raise_fences(std::span<const fence> guards, fence_holder by) override {
+    return real_.raise_fences(guards, by);
+  }
   result<std::vector<fence>> fences() override { return real_.fences(); }
   std::unique_ptr<store_reader> make_reader() override { return real_.make_reader(); }
 

@@ -11,13 +11,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr fence_holder us{7};
+
 /// Raises fences in memory; slots below 100 wait for the gate.
 class gated_store final : public store {
  public:
   result<std::vector<result<>>> commit(std::span<const commit_unit>) override { return errc::service_unavailable; }
-  result<> raise_fence(fence guard) override { return raise_fences({&guard, 1}); }
-  result<> raise_fences(std::span<const fence> guards) override {
+  result<> raise_fences(std::span<const fence> guards, fence_holder by) override {
     ++calls;
+    if (by != us) return errc::stale_epoch;
     if (guards.front().slot.value < 100) gate.wait();
     for (const auto& each : guards)
       if (each.epoch < 5) return errc::stale_epoch;
@@ -35,7 +37,7 @@ std::string half(slot_id slot) { return slot.value < 100 ? "-" : "+"; }
 
 TEST_CASE("a shard that is slow keeps only its own fences, and each is told with its outcome") {
   gated_store rows;
-  fence_threads threads(rows, half);
+  fence_threads threads(rows, us, half);
   std::mutex mutex;
   fence_threads::outcomes all;
   std::condition_variable told;
@@ -63,7 +65,7 @@ TEST_CASE("a shard that is slow keeps only its own fences, and each is told with
 
 TEST_CASE("what waits for a thread is raised together, and nothing is told after stop()") {
   gated_store rows;
-  fence_threads threads(rows, half);
+  fence_threads threads(rows, us, half);
   std::atomic<int> told{0};
   auto count = [&](const fence_threads::outcomes& some) { told += static_cast<int>(some.size()); };
   threads.raise({{slot_id{1}, 9}}, count);

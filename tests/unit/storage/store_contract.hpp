@@ -791,14 +791,34 @@ STORE_CASE("a slot's epoch only rises") {
   CHECK(f.rows->fences().value() == std::vector{fence{lobby_slot, 12}});
 }
 
+STORE_CASE("an epoch of a slot has one holder") {
+  fixture<Harness> f;
+  constexpr fence_holder first{1}, second{~std::uint64_t{0}};
+  CHECK(f.rows->raise_fence({lobby_slot, 10}, second).ok());
+  CHECK(f.rows->raise_fence({lobby_slot, 10}, second).ok());
+  const auto refused = f.rows->raise_fence({lobby_slot, 10}, first);
+  CHECK(refused.code() == errc::stale_epoch);
+  CHECK(refused.failure().detail ==
+        "slot " + std::to_string(lobby_slot.value) + " has epoch 10 already, and another holder");
+  std::vector<fence> both{{next_slot, 3}, {lobby_slot, 10}};
+  CHECK(f.rows->raise_fences(both, first).code() == errc::stale_epoch);
+  CHECK(f.rows->fences().value() == std::vector{fence{lobby_slot, 10}});
+  f.reopen();
+  CHECK(f.rows->raise_fence({lobby_slot, 10}, first).code() == errc::stale_epoch);
+  CHECK(f.rows->raise_fence({lobby_slot, 10}, second).ok());
+  CHECK(f.rows->raise_fence({lobby_slot, 11}, first).ok());
+  CHECK(f.rows->raise_fence({lobby_slot, 11}, second).code() == errc::stale_epoch);
+  CHECK(f.rows->raise_fences(both, second).code() == errc::stale_epoch);
+}
+
 STORE_CASE("many fences are raised together or not at all") {
   fixture<Harness> f;
   std::vector<fence> all;
   for (std::uint16_t slot = 0; slot < slot_count; ++slot) all.push_back({{slot}, 1u + slot});
-  REQUIRE(f.rows->raise_fences(all).ok());
+  REQUIRE(f.rows->raise_fences(all, {}).ok());
   CHECK(f.rows->fences().value() == all);
   std::vector<fence> mixed{{lobby_slot, 100'000}, {next_slot, 3}};
-  CHECK(f.rows->raise_fences(mixed).code() == errc::stale_epoch);
+  CHECK(f.rows->raise_fences(mixed, {}).code() == errc::stale_epoch);
   CHECK(f.rows->fences().value() == all);
   std::vector<commit_unit> units{{{lobby_slot, 1u + lobby_slot.value}, {insert_message{post(1)}}}};
   CHECK(f.rows->commit(units)->at(0).ok());

@@ -34,12 +34,37 @@ TEST_CASE("a start is current until a later one, or until it is spent") {
   const auto second = *begin_start(topology, "a", then);
   CHECK_FALSE(*is_current(topology, "a", first));
   CHECK(*is_current(topology, "a", second));
-  REQUIRE(spend(topology, "a", first.incarnation).ok());  // long spent
+  REQUIRE(spend(topology, "a", first).ok());  // long spent
   CHECK(*is_current(topology, "a", second));
-  REQUIRE(spend(topology, "a", second.incarnation).ok());
+  REQUIRE(spend(topology, "a", second).ok());
   CHECK_FALSE(*is_current(topology, "a", second));
   CHECK(begin_start(topology, "a", then)->incarnation > second.incarnation);
-  CHECK(spend(topology, "nobody", 7).ok());
+}
+
+TEST_CASE("who is spent stays so when the topology has forgotten it") {
+  memory_topology topology;
+  REQUIRE(spend(topology, "a", {{3}, 7}).ok());
+  CHECK_FALSE(*is_current(topology, "a", {{3}, 7}));
+  CHECK(begin_start(topology, "a", then)->node == node_index{3});
+  CHECK(spend(topology, "b", {{3}, 5}).ok());  // its number is another's
+  CHECK_FALSE(*is_current(topology, "b", {{3}, 5}));
+}
+
+TEST_CASE("a forgotten start is remembered if neither its name nor its number is in use again") {
+  memory_topology topology;
+  CHECK(*remember(topology, "a", {{1}, 5}));
+  CHECK_FALSE(*remember(topology, "a", {{1}, 6}));
+  CHECK_FALSE(*remember(topology, "b", {{1}, 6}));
+  CHECK(*begin_start(topology, "b", then) == node_start{{2}, 1});
+  CHECK(*begin_start(topology, "a", then) == node_start{{1}, 6});
+}
+
+TEST_CASE("who lives is current although somebody has remembered an earlier start of it") {
+  memory_topology topology;
+  REQUIRE(*remember(topology, "a", {{1}, 5}));
+  CHECK(*is_current(topology, "a", {{1}, 9}));
+  CHECK_FALSE(*is_current(topology, "a", {{1}, 5}));
+  CHECK_FALSE(*is_current(topology, "a", {{2}, 12}));
 }
 
 TEST_CASE("a topology that has forgotten everything is told again, unless the number is another's by now") {

@@ -145,7 +145,7 @@ TEST_CASE("batch sql: every column of every sharded table is written") {
         insert_message{post(1)}, insert_event{{{entity_kind::channel, 1}, 1, {}, ""}}, put_token{{}},
         put_app{{{1}, ""}}}}};
   auto all = statements_for(units);
-  all.push_back({put_fences_sql(std::vector{fence{{1}, 2}}, everywhere.routes), {}});
+  all.push_back({put_fences_sql(std::vector{fence{{1}, 2}}, {7}, everywhere.routes), {}});
   for (const auto& table : sharded_tables()) {
     if (table.name.starts_with("trimmed_")) continue;  // of a trim
     CAPTURE(table.name);

@@ -19,13 +19,18 @@ const mysql::table_layout& table(std::string_view name) {
 
 TEST_CASE("reshard sql: every column is told apart as the schema has it") {
   // The schema's own text, so that a new column of bytes can't be taken for a number.
+  std::size_t columns_found = 0, columns = 0;
+  for (const auto& each : mysql::sharded_tables()) columns += each.columns.size();
   for (const auto& step : mysql::migrations())
     for (const auto statement : step.statements)
       for (const auto& each : mysql::sharded_tables()) {
-        if (!statement.starts_with("CREATE TABLE IF NOT EXISTS " + std::string(each.name) + "(")) continue;
+        const std::string name(each.name);
+        const bool makes = statement.starts_with("CREATE TABLE IF NOT EXISTS " + name + "(");
+        if (!makes && !statement.starts_with("ALTER TABLE " + name + " ADD COLUMN ")) continue;
         for (const auto column : each.columns) {
           const auto at = statement.find(" " + std::string(column) + " ");
-          REQUIRE(at != std::string_view::npos);
+          if (at == std::string_view::npos) continue;
+          ++columns_found;
           const auto type = statement.substr(at + column.size() + 2, 12);
           const auto is_bytes = type.starts_with("VARBINARY") || type.starts_with("BINARY") ||
                                 type.starts_with("BLOB") || type.starts_with("MEDIUMBLOB");
@@ -33,6 +38,7 @@ TEST_CASE("reshard sql: every column is told apart as the schema has it") {
           CHECK(holds_bytes(column) == is_bytes);
         }
       }
+  CHECK(columns_found == columns);
 }
 
 TEST_CASE("reshard sql: keys are digits and hex") {

@@ -271,7 +271,7 @@ TEST_CASE("router: fences go to the shard of their slot, and wait for one that i
   fixture f({"-80", "80-"});
   auto& all = f.storage->whole();
   std::vector<fence> guards{{{1}, 5}, {{0x800}, 6}, {{0xfff}, 7}};
-  CHECK(all.raise_fences(guards).ok());
+  CHECK(all.raise_fences(guards, {}).ok());
   CHECK(all.fences().value() == guards);
   f.shards.freeze("80-");
   std::thread switches([&] { f.directory->set(map_of({"-80", "80-c0", "c0-"}, 2)); });

@@ -126,8 +126,7 @@ class fake_shards {
       all_.changed_.notify_all();
       return outcomes;
     }
-    result<> raise_fence(fence guard) override { return raise_fences({&guard, 1}); }
-    result<> raise_fences(std::span<const fence> guards) override {
+    result<> raise_fences(std::span<const fence> guards, fence_holder) override {
       std::unique_lock lock(all_.mutex_);
       all_.wait_while_hanging(lock, name_);
       if (all_.shards_[name_].is_frozen) return errc::wrong_owner;

@@ -17,8 +17,9 @@ class owned_whole final : public store {
     shards_.close();
   }
   result<std::vector<result<>>> commit(std::span<const commit_unit> units) override { return all().commit(units); }
-  result<> raise_fence(fence guard) override { return all().raise_fence(guard); }
-  result<> raise_fences(std::span<const fence> guards) override { return all().raise_fences(guards); }
+  result<> raise_fences(std::span<const fence> guards, fence_holder by) override {
+    return all().raise_fences(guards, by);
+  }
   result<std::vector<fence>> fences() override { return all().fences(); }
   std::unique_ptr<store_reader> make_reader() override { return all().make_reader(); }
 

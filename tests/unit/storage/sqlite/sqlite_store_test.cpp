@@ -130,7 +130,7 @@ TEST_CASE("sqlite: a newer version's store is refused with both versions") {
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.code() == errc::fatal_error);
   CHECK(contains(refused.failure(), "version 99"));
-  CHECK(contains(refused.failure(), "up to 2"));
+  CHECK(contains(refused.failure(), "up to 3"));
 }
 
 TEST_CASE("sqlite: a damaged file is refused") {

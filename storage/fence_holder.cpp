@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/fence_holder.hpp"
+
+#include <random>
+#include <string>
+
+namespace throng {
+
+fence_holder new_fence_holder() {
+  std::random_device source;
+  fence_holder drawn;
+  while (drawn.value == 0) drawn.value = std::uint64_t{source()} << 32 | source();
+  return drawn;
+}
+
+error stale_fence(const fence& wanted, epoch_t known) {
+  const auto slot = "slot " + std::to_string(wanted.slot.value);
+  if (wanted.epoch == known)
+    return {errc::stale_epoch, slot + " has epoch " + std::to_string(known) + " already, and another holder"};
+  return {errc::stale_epoch,
+          slot + " has epoch " + std::to_string(known) + " already, not " + std::to_string(wanted.epoch)};
+}
+
+}  // namespace throng
