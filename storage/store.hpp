@@ -92,7 +92,7 @@ class store {
   /// resharded: the units belong to another shard as soon as the topology says so.
   virtual result<std::vector<result<>>> commit(std::span<const commit_unit> units) = 0;
 
-  /// Takes slots for `by`, all or none of them: from its return on, units with smaller epochs are refused.
+  /// Takes slots for `by`, all of a shard's or none: when it returns, units with smaller epochs are refused.
   /// errc::stale_epoch if a slot's epoch is larger already, or somebody else holds the same: an epoch has one holder,
   /// whatever tables say. Who holds it may take it again.
   virtual result<> raise_fences(std::span<const fence> guards, fence_holder by) = 0;

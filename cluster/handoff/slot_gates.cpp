@@ -191,7 +191,7 @@ void slot_gates::apply(const slot_table& table, const std::vector<node_index>& a
 void slot_gates::change_owner(slot_id slot, gate& at, slot_table::owner next, steps& todo) {
   if (at.now && !at.now->handed.empty()) {
     // Whoever comes right after us goes on with it, if we haven't.
-    const bool was_for_us = at.owner == self_ && at.now->handed_for == at.epoch;
+    const bool was_for_us = at.owner == self_ && at.now->handed_for == at.epoch && !at.now->is_refused;
     if (was_for_us && next.epoch == at.epoch + 1)
       at.now->handed_for = next.epoch;
     else
@@ -326,6 +326,7 @@ bool slot_gates::fence_refused(slot_id slot, epoch_t epoch) {
   auto& at = gates_[slot.value];
   if (!at.now || !at.now->is_raising) return false;
   at.now->is_raising = false;
+  dropped_ += take_handed(at).size();  // somebody has run the slot in between
   at.now->is_refused = at.epoch == epoch && at.owner == self_;
   return at.now->is_refused;
 }

@@ -214,7 +214,7 @@ class slot_gates {
     steady_time release_since{};                   // when the last one of them was asked
     std::vector<ask> still_before;                 // the same, of ownerships that we lost before it was opened
     bool is_raising = false;                       // the fence
-    bool is_refused = false;                       // the fence; the next table will say more
+    bool is_refused = false;                       // the fence; the next table says more: this node may make it
     std::vector<ask> askers;                       // who wants to be told that we have let go of it
     epoch_t ran = 0;                               // what is draining
     std::vector<entity_handover> handed;

@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds busy_period{20};  // while slots move, or something has to be tried again soon
 constexpr milliseconds idle_period{100};
-constexpr milliseconds others_restore_after{2'000};
 constexpr int decisions_max = 8;  // in one step: a leader is lost, it is dead, its slots go elsewhere
 
 /// What the dead had is due at once.
@@ -34,6 +33,7 @@ cluster_agent::cluster_agent(parts with, options how)
       how_(how),
       shown_(std::make_shared<const view>(view{with_.self})),
       picture_(with_.self, how.patience),
+      renewal_(with_.self.incarnation),
       meter_(how.meter),
       balance_(how.balance),
       pace_(how.coordination.balancing_moves_max) {}
@@ -84,7 +84,7 @@ void cluster_agent::step() {
     end_ghosts();
     coordinate(now);
     renew_lost_loans();
-    renew_refused_fences();
+    renew_refused_fences(now);
     check_leaving();
   }
   show();
@@ -167,6 +167,7 @@ void cluster_agent::keep_membership() {
     hold_.reset();
     own_.reset();
     is_hold_lost_ = false;
+    has_told_numbers_ = false;
   }
   if (!hold_) join();
 }
@@ -178,9 +179,9 @@ void cluster_agent::join() {
     if (std::exchange(trouble_, why.detail) != why.detail && !is_away(why.code))
       log::warn("node {} can't join yet: {} {}", with_.self.name, to_string(why.code), why.detail);
   };
-  if (auto told = has_joined_ ? tell_numbers() : result<>(done); !told) return say(told.failure());
   auto current = is_current(with_.topology, self.name, {self.node, self.incarnation});
   if (!current) return say(current.failure());
+  if (*current && !has_told_numbers_) has_told_numbers_ = tell_numbers();
   auto cleared = clear_place();
   if (!cleared) return say(cleared.failure());
   if (!*current || !*cleared) return expel(*cleared ? expulsion::declared_dead : expulsion::replaced);
@@ -206,17 +207,6 @@ void cluster_agent::join() {
   trouble_.clear();
   log::info("node {} is a member: number {}, incarnation {}", self.name, self.node.value, self.incarnation);
   has_joined_ = true;
-}
-
-/// A topology that has forgotten all would give the numbers of who sleeps to others, and let the dead in again.
-result<> cluster_agent::tell_numbers() {
-  for (const auto& each : picture_.starts()) {
-    auto told = remember(with_.topology, each.name, {each.node, each.incarnation});
-    if (!told) return told.failure();
-    if (*told)
-      log::warn("number {} of node {} was gone from the topology, and is there again", each.node.value, each.name);
-  }
-  return done;
 }
 
 /// Makes room for this node's record. False if a later start of the same name has one there.
@@ -465,16 +455,6 @@ result<bool> cluster_agent::erase_record_of(const node_identity& who) {
   return true;
 }
 
-/// The topology had forgotten that they are dead when they looked.
-void cluster_agent::end_ghosts() {
-  for (const auto& who : picture_.ghosts()) {
-    if (!spend(with_.topology, who.name, {who.node, who.incarnation})) return;
-    if (auto erased = erase_record_of(who); erased && *erased)
-      log::warn("node {} (number {}, incarnation {}) was dead, and is so again", who.name, who.node.value,
-                who.incarnation);
-  }
-}
-
 bool cluster_agent::carry_out(const make_table& step) {
   slot_table before;
   topology_version expected = 0;
@@ -517,99 +497,6 @@ result<> cluster_agent::spend_absent(const placement_plan& plan) {
     if (const auto* who = picture_.last_known(node))
       if (auto spent = spend(with_.topology, who->name, {who->node, who->incarnation}); !spent) return spent;
   return done;
-}
-
-/// The topology has lost the table (it was restarted, empty; somebody has put there what is none, or an old one). Who
-/// leads puts back what it knows, after a while anybody does who knows it: a leader may be new.
-bool cluster_agent::restore_table(steady_time now) {
-  if (!picture_.is_table_lost()) {
-    table_lost_since_.reset();
-    return false;
-  }
-  if (!table_lost_since_) table_lost_since_ = now;
-  const auto lead = picture_.facts({}).lead;
-  const bool leads = lead.leader == with_.self.name && lead.incarnation == with_.self.incarnation;
-  if (!leads && now - *table_lost_since_ < others_restore_after) return false;
-  auto entry = with_.topology.get(slot_table_key);
-  if (!entry) return false;
-  if (*entry) {
-    const auto there = slot_table::decode((*entry)->value);
-    if (there && there->version() >= picture_.table()->version()) {
-      picture_.set_table({**entry});
-      return true;
-    }
-  }
-  if (auto restored = *entry || !with_.restore_others ? result<>(done) : with_.restore_others(); !restored) {
-    if (std::exchange(trouble_, restored.failure().detail) != restored.failure().detail)
-      log::warn("what the topology has forgotten can't be put back yet: {}", restored.failure().detail);
-    return false;
-  }
-  auto table = *picture_.table();
-  auto put = with_.topology.put(slot_table_key, table.encode(), *entry ? (*entry)->version : 0);
-  if (!put) return false;
-  log::warn("slot table {} was {} in the topology, and is there again", table.version(),
-            *entry ? "garbled, or an older one was," : "gone");
-  picture_.has_put(std::move(table), *put);
-  return true;
-}
-
-/// The topology has forgotten what people wish; its coordinator hasn't.
-bool cluster_agent::restore_wishes() {
-  if (!picture_.are_wishes_lost()) return false;
-  const auto lead = picture_.facts({}).lead;
-  if (lead.leader != with_.self.name || lead.incarnation != with_.self.incarnation) return false;
-  if (with_.topology.put(placement_wishes_key, to_json(picture_.wishes()), 0))
-    log::warn("what people wish of the placement was gone from the topology, and is there again");
-  return false;  // the watch tells it
-}
-
-bool cluster_agent::restore_pins() {
-  if (picture_.are_pins_kept()) return false;
-  const auto lead = picture_.facts({}).lead;
-  if (lead.leader != with_.self.name || lead.incarnation != with_.self.incarnation) return false;
-  if (!with_.topology.put(pins_key, to_json(*picture_.pins()), 0)) return false;
-  log::warn("{} pins were gone from the topology, and are there again", picture_.pins()->size());
-  return false;  // the watch tells it
-}
-
-/// Slots of this node that have lent an entity to somebody who is gone, or doesn't give it back: under another epoch
-/// it can't write any more, and the entity may run here.
-void cluster_agent::renew_lost_loans() {
-  const auto moves = renewals_of(with_.here.lost_loans());
-  if (!moves.empty()) put_renewed(picture_.table()->after(moves), moves.size(), "for what they had lent is lost");
-}
-
-/// The topology has given out what it had forgotten: a number that is another's, or a table that isn't the last one.
-/// If this node's table is only late, the topology doesn't take what follows from it.
-void cluster_agent::renew_refused_fences() {
-  const auto moves = renewals_of(with_.here.refused_fences());
-  if (moves.empty()) return;
-  auto fences = with_.read_fences();
-  if (!fences) return;  // the next step
-  std::erase_if(*fences, [&](const fence& each) {
-    return std::ranges::none_of(moves, [&](const slot_move& move) { return move.slot == each.slot; });
-  });
-  put_renewed(picture_.table()->above(*fences).after(moves), moves.size(), "for the store knows other holders");
-}
-
-/// Those of `spent` that this node still owns under these epochs, as far as it knows.
-std::vector<slot_move> cluster_agent::renewals_of(const std::vector<fence>& spent) const {
-  std::vector<slot_move> moves;
-  if (spent.empty() || !hold_ || !picture_.table() || picture_.table_entry() == 0) return moves;
-  for (const auto& each : spent) {
-    const auto owner = picture_.table()->owner_of(each.slot);
-    if (owner.node == with_.self.node && owner.epoch == each.epoch)
-      moves.push_back({each.slot, with_.self.node, with_.self.node});
-  }
-  return moves;
-}
-
-void cluster_agent::put_renewed(slot_table next, std::size_t slots, std::string_view why) {
-  auto put = with_.topology.put(slot_table_key, next.encode(), picture_.table_entry());
-  if (!put) return;  // the next step
-  log::info("slot table {}: {} slots get another epoch, {}", next.version(), slots, why);
-  picture_.has_put(std::move(next), *put);
-  follow();
 }
 
 // -- leaving

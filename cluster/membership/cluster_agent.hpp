@@ -29,6 +29,7 @@
 #include "cluster/link/links.hpp"
 #include "cluster/load/load_meter.hpp"
 #include "cluster/membership/cluster_picture.hpp"
+#include "cluster/membership/epoch_renewal.hpp"
 #include "cluster/node.hpp"
 #include "storage/topology/topology_store.hpp"
 
@@ -128,7 +129,6 @@ class cluster_agent {
 
   void keep_membership();
   void join();
-  result<> tell_numbers();
   result<bool> clear_place();
   result<> renew_epochs();
   void expel(expulsion why);
@@ -146,18 +146,21 @@ class cluster_agent {
   bool carry_out(const make_table& step);
   bool carry_out(const wait_for_change&) { return false; }
   result<bool> erase_record_of(const node_identity& who);
+  result<> spend_absent(const placement_plan& plan);
+  void check_leaving();
+  bool is_unused(const cluster_facts& facts, std::uint64_t version);
+  void show();
+
+  // cluster_agent_repair.cpp
+  bool tell_numbers();
   void end_ghosts();
   bool restore_table(steady_time now);
   bool restore_wishes();
   bool restore_pins();
   void renew_lost_loans();
-  void renew_refused_fences();
+  void renew_refused_fences(steady_time now);
   std::vector<slot_move> renewals_of(const std::vector<fence>& spent) const;
-  void put_renewed(slot_table next, std::size_t slots, std::string_view why);
-  result<> spend_absent(const placement_plan& plan);
-  void check_leaving();
-  bool is_unused(const cluster_facts& facts, std::uint64_t version);
-  void show();
+  bool put_renewed(slot_table next);
 
   const parts with_;
   const options how_;
@@ -176,6 +179,7 @@ class cluster_agent {
   bool has_joined_ = false;  // once; from then on it serves
   bool is_expelled_ = false;
   bool is_hold_lost_ = false;
+  bool has_told_numbers_ = true;  // to the topology, since the hold was lost
   std::unique_ptr<topology_store::handle> hold_;
   std::optional<node_record> own_;  // as it was put last, with its version
   steady_time own_put_at_{};
@@ -187,6 +191,7 @@ class cluster_agent {
   std::uint64_t tables_made_ = 0, members_expelled_ = 0;
   std::string trouble_;
   std::optional<steady_time> table_lost_since_;
+  epoch_renewal renewal_;
 
   // What this node's slots cost, and what it has told of that.
   load_meter meter_;

@@ -251,11 +251,16 @@ const node_record* cluster_picture::own_record() const {
 }
 
 std::vector<node_identity> cluster_picture::starts() const {
-  std::vector<node_identity> all;
+  std::map<std::string_view, node_identity> last;  // a name may have had several numbers
   for (const auto& [node, known] : known_) {
-    if (node == self_.node) continue;
-    all.push_back(known.who);
-    if (is_dead(known.who)) all.back().incarnation = dead_.at(known.who.name) + 1;
+    auto& found = last[known.who.name];
+    if (known.who.name != self_.name && known.who.incarnation >= found.incarnation) found = known.who;
+  }
+  last.erase(self_.name);
+  std::vector<node_identity> all;
+  for (auto& [name, who] : last) {
+    if (is_dead(who)) who.incarnation = dead_.at(who.name) + 1;
+    all.push_back(std::move(who));
   }
   return all;
 }

@@ -85,7 +85,7 @@ class cluster_picture {
   const node_identity* last_known(node_index node) const;
   /// The last starts of all others that this node has known; of those that it has declared dead, what comes after.
   std::vector<node_identity> starts() const;
-  /// Who has a record again although this node has declared it dead.
+  /// Who has a record although this node has declared it dead: it is there again, or news are late.
   const std::vector<node_identity>& ghosts() const { return ghosts_; }
 
  private:

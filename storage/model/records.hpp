@@ -78,10 +78,10 @@ struct message_record {
   message_ts ts;
   seq_t seq = 0;  // of the event that announced it
   user_id user;
-  message_ts thread_ts;    // its thread's root if it is a reply, else none (also for a root)
-  bool in_channel = true;  // false for a reply that was not broadcast: history doesn't show it
+  message_ts thread_ts;          // its thread's root if it is a reply, else none (also for a root)
+  bool in_channel = true;        // false for a reply that was not broadcast: history doesn't show it
   bool is_deleted = false;
-  std::string client_msg_id;  // empty: none
+  std::string client_msg_id;     // empty: none
   std::string data;
   friend bool operator==(const message_record&, const message_record&) = default;
 };
@@ -116,8 +116,8 @@ struct token_record {
   token_hash hash{};
   token_type type{};
   team_id team;
-  user_id user;        // none for an app-level token
-  app_id app;          // none for a token that was issued without an app
+  user_id user;  // none for an app-level token
+  app_id app;    // none for a token that was issued without an app
   std::string scopes;  // comma separated, as Slack writes them
   wall_time created{};
   wall_time expires{};  // epoch 0: never
@@ -135,47 +135,19 @@ struct app_record {
 // -- writes ----------------------------------------------------------------------------------------------------------
 
 /// put_* writes the whole row, whether it was there or not; inserts refuse a row that is there with errc::conflict.
-struct put_workspace {
-  workspace_record row;
-};  // errc::domain_taken if another workspace has the domain
-struct put_directory {
-  directory_record row;
-};
-struct put_user {
-  user_record row;
-};
-struct put_membership {
-  membership_record row;
-};
-struct erase_membership {
-  user_id user;
-  channel_id channel;
-};
-struct put_channel {
-  channel_record row;
-};
-struct put_member {
-  member_record row;
-};
-struct erase_member {
-  channel_id channel;
-  user_id user;
-};
-struct insert_message {
-  message_record row;
-};
-struct put_message {
-  message_record row;
-};  // an edit, a reaction, a pin, a deletion
-struct insert_event {
-  event_record row;
-};
-struct put_token {
-  token_record row;
-};
-struct put_app {
-  app_record row;
-};
+struct put_workspace { workspace_record row; };     // errc::domain_taken if another workspace has the domain
+struct put_directory { directory_record row; };
+struct put_user { user_record row; };
+struct put_membership { membership_record row; };
+struct erase_membership { user_id user; channel_id channel; };
+struct put_channel { channel_record row; };
+struct put_member { member_record row; };
+struct erase_member { channel_id channel; user_id user; };
+struct insert_message { message_record row; };
+struct put_message { message_record row; };         // an edit, a reaction, a pin, a deletion
+struct insert_event { event_record row; };
+struct put_token { token_record row; };
+struct put_app { app_record row; };
 /// Rows that go with time (storage/retention.hpp says when).
 enum class trim_kind : std::uint8_t {
   events,    // older than `before`
@@ -191,16 +163,11 @@ struct trim_report {
 /// Deletes at most `count_max` rows of a kind (of each shard), and looks at not many more. Events go oldest first; the
 /// others in the order of their keys, where the next trim of the kind goes on until it is through, and then from the
 /// start. Positions of events and posts stay used: end_of() doesn't go back, and who missed some is told errc::too_old.
-struct trim_rows {
-  trim_kind what;
-  wall_time before;
-  std::size_t count_max;
-  std::shared_ptr<trim_report> report;
-};
+struct trim_rows { trim_kind what; wall_time before; std::size_t count_max; std::shared_ptr<trim_report> report; };
 
-using write_op =
-    std::variant<put_workspace, put_directory, put_user, put_membership, erase_membership, put_channel, put_member,
-                 erase_member, insert_message, put_message, insert_event, put_token, put_app, trim_rows>;
+using write_op = std::variant<put_workspace, put_directory, put_user, put_membership, erase_membership, put_channel,
+                              put_member, erase_member, insert_message, put_message, insert_event, put_token, put_app,
+                              trim_rows>;
 
 /// The right to write for the entities of one slot, as of one epoch of its ownership.
 struct fence {

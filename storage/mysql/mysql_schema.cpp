@@ -99,7 +99,7 @@ constexpr std::array<string_view, 1> version_2{
     " ksid BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=binary",
 };
 
-// Which start of which node holds the epoch; 0: one of before this column.
+// Which start of which node holds the epoch; 0: nobody who starts now.
 constexpr std::array<string_view, 1> version_3{
     "ALTER TABLE fences ADD COLUMN holder BIGINT UNSIGNED NOT NULL DEFAULT 0, ALGORITHM=INSTANT"};
 

@@ -66,7 +66,7 @@ CREATE TABLE trimmed_messages(
   channel INTEGER PRIMARY KEY, seq INTEGER NOT NULL, ts INTEGER NOT NULL);
 )sql";
 
-// Which start of which node holds the epoch; 0: one of before this column.
+// Which start of which node holds the epoch, as ids are stored; of the rows that are there already, nobody.
 constexpr std::string_view version_3 = "ALTER TABLE fences ADD COLUMN holder INTEGER NOT NULL DEFAULT 0";
 
 constexpr std::array all_migrations{migration{1, version_1}, migration{2, version_2}, migration{3, version_3}};

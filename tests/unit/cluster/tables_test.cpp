@@ -21,6 +21,18 @@ TEST_CASE("slot table: a single node owns every slot, one epoch above what the s
   CHECK(fences[7] == fence{slot_id{7}, 42});
 }
 
+TEST_CASE("slot table: what follows is above what it was told of, and nothing else has changed") {
+  const auto table = slot_table::single_node({1}, {{slot_id{5}, 7}});
+  const auto told = table.above(std::vector<fence>{{{5}, 3}, {{6}, 9}, {{slot_count}, 4}});
+  CHECK(told.version() == table.version());
+  CHECK(told.owner_of({5}).epoch == 8);
+  CHECK(told.owner_of({6}).epoch == 9);
+  CHECK(told.owner_of({7}) == table.owner_of({7}));
+  const auto next = told.after(std::vector<slot_move>{{{6}, {1}, {1}}});
+  CHECK(next.owner_of({6}) == slot_table::owner{{1}, 10, {1}});
+  CHECK(next.owner_of({5}).epoch == 8);
+}
+
 TEST_CASE("subscriber table: a node is listed once, and a stream nobody wants costs nothing") {
   subscriber_table table;
   const entity_key stream{entity_kind::channel, 5};

@@ -440,6 +440,41 @@ TEST_CASE("nodes die at any moment: what is left settles, in order, nothing twic
   }
 }
 
+TEST_CASE("what was handed over for an epoch that the store refuses isn't good for the next one") {
+  for (const bool comes_late : {false, true}) {
+    CAPTURE(comes_late);
+    slot_gates gates({1}, {});
+    slot_gates::steps todo;
+    const std::vector<node_index> alive{{1}, {2}};
+    auto table = slot_table{}.after(std::vector<slot_move>{{{0}, {}, {2}}});
+    gates.apply(table, alive, todo, steady_time{1s});
+    table = table.after(std::vector<slot_move>{{{0}, {2}, {1}}});
+    gates.apply(table, alive, todo, steady_time{1s});
+    const auto hand_over = [&] {
+      std::vector<entity_handover> entities(1);
+      entities[0].key = {entity_kind::user, 1};
+      entities[0].state = "of yesterday";
+      gates.handed_over({2}, {0}, std::move(entities));
+    };
+    if (!comes_late) hand_over();
+    CHECK((gates.handed_bytes() > 0) != comes_late);
+    gates.released({2}, {0}, todo);
+    REQUIRE(gates.fence_refused({0}, table.owner_of({0}).epoch));
+    if (comes_late) hand_over();
+    CHECK(gates.handed_bytes() == 0);
+    CHECK(gates.take_dropped() == 1);
+    table = table.after(std::vector<slot_move>{{{0}, {1}, {1}}});
+    todo.clear();
+    gates.apply(table, alive, todo, steady_time{2s});
+    CHECK(std::ranges::any_of(todo,
+                              [](const auto& each) { return std::holds_alternative<slot_gates::raise_fence>(each); }));
+    CHECK_FALSE(gates.fence_refused({0}, table.owner_of({0}).epoch - 1));
+    gates.opened({0}, table.owner_of({0}).epoch, todo);
+    gates.tick(steady_time{3s}, todo);
+    for (const auto& each : todo) CHECK_FALSE(std::holds_alternative<slot_gates::take_over>(each));
+  }
+}
+
 TEST_CASE("what is held is bounded, and refused past that") {
   slot_gates gates({1}, {.held_items_max = 2, .held_bytes_max = 1000});
   slot_gates::steps todo;

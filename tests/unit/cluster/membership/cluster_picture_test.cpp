@@ -155,6 +155,29 @@ TEST_CASE("who was declared dead, or wanted to go, doesn't count when its record
   CHECK(s.members() == numbers{1});
 }
 
+TEST_CASE("the last start of each name is known, and of the dead what comes after") {
+  scene s;
+  const auto starts = [&] {
+    std::vector<std::pair<std::string, node_start>> all;
+    for (const auto& each : s.picture.starts()) all.emplace_back(each.name, node_start{each.node, each.incarnation});
+    return all;
+  };
+  using list = std::vector<std::pair<std::string, node_start>>;
+  CHECK(starts() == list{{"n2", {{2}, 1}}, {"n3", {{3}, 1}}});
+  node_record dead;
+  dead.who = who(2);
+  s.picture.has_erased(dead);
+  CHECK(s.picture.ghosts().empty());
+  auto again = who(3, 7);  // under another number
+  again.node = {9};
+  s.picture.set_records(records({who(1), who(2), again}), s.now);
+  CHECK(s.picture.ghosts() == std::vector{who(2)});
+  CHECK(starts() == list{{"n2", {{2}, 2}}, {"n3", {{9}, 7}}});
+  s.picture.set_records(records({who(1), again}), s.now);
+  CHECK(s.picture.ghosts().empty());
+  CHECK(starts().size() == 2);
+}
+
 TEST_CASE("an older table, an older term and an absent entry take nothing away") {
   scene s;
   const auto newer = thirds().after({});

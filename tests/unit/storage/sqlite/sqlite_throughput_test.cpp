@@ -11,12 +11,13 @@
 //         1 |   4,990   92 µs |   4,330  101 µs |   4,500  101 µs
 //        10 |  28,100   21 µs |  26,000   22 µs |  23,300   25 µs
 //       100 |  55,000   14 µs |  51,600   15 µs |  45,600   17 µs
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <future>
 #include <random>
 #include <string>
-#include <sys/resource.h>
 #include <vector>
 
 #include "storage/commit_queue.hpp"
