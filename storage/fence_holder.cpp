@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/fence_holder.hpp"
 
-#include <random>
 #include <string>
+
+#include "storage/model/random_number.hpp"
 
 namespace throng {
 
 fence_holder new_fence_holder() {
-  std::random_device source;
   fence_holder drawn;
-  while (drawn.value == 0) drawn.value = std::uint64_t{source()} << 32 | source();
+  while (drawn.value == 0) drawn.value = random_number();
   return drawn;
 }
 

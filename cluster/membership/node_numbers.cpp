@@ -55,6 +55,24 @@ result<bool> claim(topology_store& topology, std::uint16_t number, const std::st
   return *entry && (*entry)->value == name;
 }
 
+/// False: the number is another's, or somebody has written of this name just now.
+result<bool> write_down(topology_store& topology, const std::string& name, node_start start) {
+  auto claimed = claim(topology, start.node.value, name);
+  if (!claimed || !*claimed) return claimed;
+  auto put = topology.put(number_key(name), to_json(start), 0);
+  if (!put && put.code() != errc::conflict) return put.failure();
+  return put.ok();
+}
+
+/// What is known of the name; `start`, if that was nothing. nullopt: its number is another's.
+result<std::optional<known_start>> read_or_write_down(topology_store& topology, const std::string& name,
+                                                      node_start start) {
+  auto known = read(topology, name);
+  if (!known || *known) return known;
+  if (auto written = write_down(topology, name, start); !written) return written.failure();
+  return read(topology, name);
+}
+
 }  // namespace
 
 result<node_start> begin_start(topology_store& topology, const std::string& name, wall_time now) {
@@ -85,21 +103,14 @@ result<node_start> begin_start(topology_store& topology, const std::string& name
 
 result<bool> is_current(topology_store& topology, const std::string& name, node_start start) {
   for (int i = 0; i < tries; ++i) {
-    auto known = read(topology, name);
+    auto known = read_or_write_down(topology, name, start);
     if (!known) return known.failure();
-    if (*known) {
-      const auto& last = (*known)->start;
-      if (last == start) return true;
-      if (last.node != start.node || last.incarnation > start.incarnation) return false;
-      // It has forgotten, and was told by somebody who knew only an earlier one.
-      auto put = topology.put(number_key(name), to_json(start), (*known)->version);
-      if (put) return true;
-      if (put.code() != errc::conflict) return put.failure();
-      continue;
-    }
-    auto claimed = claim(topology, start.node.value, name);
-    if (!claimed || !*claimed) return claimed;
-    auto put = topology.put(number_key(name), to_json(start), 0);
+    if (!*known) return false;
+    const auto& last = (*known)->start;
+    if (last == start) return true;
+    if (last.node != start.node || last.incarnation > start.incarnation) return false;
+    // It had forgotten, and was told by somebody who knew only an earlier one.
+    auto put = topology.put(number_key(name), to_json(start), (*known)->version);
     if (put) return true;
     if (put.code() != errc::conflict) return put.failure();
   }
@@ -110,28 +121,17 @@ result<bool> remember(topology_store& topology, const std::string& name, node_st
   auto known = read(topology, name);
   if (!known) return known.failure();
   if (*known) return false;
-  auto claimed = claim(topology, start.node.value, name);
-  if (!claimed || !*claimed) return claimed;
-  auto put = topology.put(number_key(name), to_json(start), 0);
-  if (!put && put.code() != errc::conflict) return put.failure();
-  return put.ok();  // else a process has started under this name just now
+  return write_down(topology, name, start);
 }
 
 result<> spend(topology_store& topology, const std::string& name, node_start start) {
+  const node_start next{start.node, start.incarnation + 1};
   for (int i = 0; i < tries; ++i) {
-    auto known = read(topology, name);
+    auto known = read_or_write_down(topology, name, next);
     if (!known) return known.failure();
-    if (!*known) {
-      auto written = remember(topology, name, {start.node, start.incarnation + 1});
-      if (!written) return written.failure();
-      if (*written) return done;
-      known = read(topology, name);
-      if (!known) return known.failure();
-      if (!*known) return done;  // its number is another's: that's how it will hear
-    }
+    if (!*known) return done;  // its number is another's: that's how it will hear
     if ((*known)->start.incarnation > start.incarnation) return done;
-    auto put =
-        topology.put(number_key(name), to_json({(*known)->start.node, start.incarnation + 1}), (*known)->version);
+    auto put = topology.put(number_key(name), to_json({(*known)->start.node, next.incarnation}), (*known)->version);
     if (put) return done;
     if (put.code() != errc::conflict) return put.failure();
   }

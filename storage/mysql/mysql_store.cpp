@@ -6,11 +6,11 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include "config/log.hpp"
 #include "storage/lookups.hpp"
+#include "storage/model/random_number.hpp"
 #include "storage/mysql/batch_fate.hpp"
 #include "storage/mysql/mysql_lookups.hpp"
 #include "storage/mysql/mysql_prepare.hpp"
@@ -28,11 +28,6 @@ using mysql::failure;
 using mysql::primary_link;
 using mysql::shard_health;
 using clock = primary_link::clock;
-
-std::uint64_t random_number() {
-  std::random_device source;
-  return std::uint64_t{source()} << 32 | source();
-}
 
 std::int64_t millis_since(clock::time_point since) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - since).count();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole nodes, and all that can happen to them, by chance: they are killed, cut off from each other and from the
 // topology, hear late, join and leave; the topology goes away; people wish this and that. After every step: no two
-// nodes own a slot under one epoch, epochs and versions only rise (unless the topology forgets: then no two hold one). After it has healed: all is served, and nothing
-// lost. tests/support/sim_seeds.hpp says how to replay a seed and to try many.
+// nodes own a slot under one epoch, epochs and versions only rise; where the topology forgets too, no two nodes hold a
+// slot under one epoch. After it has healed: all is served, and nothing lost. tests/support/sim_seeds.hpp says how to
+// replay a seed and to try many.
 #include <array>
 
 #include <doctest/doctest.h>

@@ -48,6 +48,9 @@ TEST_CASE("who is spent stays so when the topology has forgotten it") {
   CHECK(begin_start(topology, "a", then)->node == node_index{3});
   CHECK(spend(topology, "b", {{3}, 5}).ok());  // its number is another's
   CHECK_FALSE(*is_current(topology, "b", {{3}, 5}));
+  REQUIRE(*remember(topology, "c", {{8}, 2}));
+  REQUIRE(spend(topology, "c", {{9}, 4}).ok());  // the number that it has now stays its own
+  CHECK(*begin_start(topology, "c", then) == node_start{{8}, 6});
 }
 
 TEST_CASE("a forgotten start is remembered if neither its name nor its number is in use again") {
