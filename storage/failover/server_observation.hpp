@@ -46,8 +46,9 @@ struct server_observation {
   bool is_semi_sync_primary = false;    // its commits wait for an acknowledgement
   std::uint32_t semi_sync_clients = 0;  // replicas that are asked for one
   std::uint32_t waiting_commits = 0;
-  bool is_semi_sync_replica = false;  // will acknowledge when it connects the next time
-  bool is_acknowledging = false;      // is connected as one that does
+  std::optional<steady_time> standing_since;  // commits wait, and the log hasn't grown since then
+  bool is_semi_sync_replica = false;          // will acknowledge when it connects the next time
+  bool is_acknowledging = false;              // is connected as one that does
 
   /// All it has, applied or only in its relay log.
   gtid_list received() const {
@@ -55,5 +56,13 @@ struct server_observation {
   }
   bool replicates_from(const server_address& source) const { return replication && replication->source == source; }
 };
+
+/// standing_since of what was `seen` of a server, after `before`.
+inline std::optional<steady_time> standing_since(const server_observation& before, const server_observation& seen) {
+  if (seen.waiting_commits == 0) return std::nullopt;
+  const auto is_as_before =
+      before.standing_since && before.start_s == seen.start_s && before.gtids.binlog_pos == seen.gtids.binlog_pos;
+  return is_as_before ? before.standing_since : seen.asked;
+}
 
 }  // namespace throng::failover

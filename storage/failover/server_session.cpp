@@ -167,18 +167,20 @@ void server_session::close_gates_except(const std::vector<std::uint32_t>& server
     const auto id = std::strtoul(user.c_str() + std::min(user.size(), account_.user_prefix.size()), nullptr, 10);
     if (std::ranges::find(server_ids, id) != server_ids.end()) continue;
     db_.run("ALTER USER " + db_.quoted(user) + "@'%' ACCOUNT LOCK");
-    end_connections_of(user, milliseconds(3000));
+    end_connections_of(user, milliseconds(1000));
   }
 }
 
 void server_session::end_connections_of(const std::string& user, milliseconds patience) {
-  const auto gone = wait_for(patience, [&] {
+  const auto are_gone = [&] {
     auto list = db_.query("SELECT ID FROM information_schema.PROCESSLIST WHERE USER=" + db_.quoted(user));
     if (list.count() == 0) return true;
     while (list.next()) kill(db_, list.bytes());
     return false;
-  });
-  if (!gone) throw step_failed(server_ + ": the connections of " + user + " don't end");
+  };
+  if (wait_for(patience, are_gone)) return;
+  if (db_.number("SELECT @@global.rpl_semi_sync_master_enabled") == 1) listen_again();  // what they may wait for
+  if (!wait_for(patience, are_gone)) throw step_failed(server_ + ": the connections of " + user + " don't end");
 }
 
 void server_session::wait_for_acknowledgements(bool on) {
@@ -189,6 +191,15 @@ void server_session::wait_for_acknowledgements(bool on) {
         " GLOBAL rpl_semi_sync_master_enabled=1");
   else
     db_.run("SET GLOBAL rpl_semi_sync_master_enabled=0");
+}
+
+void server_session::listen_again() {
+  const auto was_open = db_.number("SELECT @@global.read_only") == 0;
+  if (was_open) close_for_writes(milliseconds(20));
+  refuse_all_waiting_commits();
+  wait_for_acknowledgements(false);
+  wait_for_acknowledgements(true);
+  if (was_open) open_for_writes();
 }
 
 void server_session::flush_each_commit() {
@@ -231,11 +242,22 @@ void server_session::close_for_writes(milliseconds patience) {
 }
 
 void server_session::refuse_waiting_commits() {
+  // One of a group waits for all of it: when that one is killed, none of the others must be there to be answered.
   auto list = db_.query(
       "SELECT p.ID FROM information_schema.PROCESSLIST p LEFT JOIN information_schema.INNODB_TRX t"
       " ON t.trx_mysql_thread_id=p.ID WHERE p.ID<>CONNECTION_ID() AND p.COMMAND IN ('Query', 'Execute')"
-      " AND (p.STATE LIKE 'Waiting for semi-sync ACK%' OR t.trx_rows_modified>0)");
+      " AND (p.STATE LIKE 'Waiting for semi-sync ACK%' OR t.trx_rows_modified>0)"
+      " ORDER BY p.STATE LIKE 'Waiting for semi-sync ACK%'");
   while (list.next()) kill(db_, list.bytes());
+}
+
+void server_session::refuse_all_waiting_commits() {
+  const auto nobody_waits = wait_for(milliseconds(3000), [&] {
+    refuse_waiting_commits();
+    auto status = db_.query("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'");
+    return status.next() && status.by_name("Value") == "0";
+  });
+  if (!nobody_waits) throw step_failed(server_ + " has commits that still wait for an acknowledgement");
 }
 
 gtid_list server_session::binlog_position() { return list_of(db_.words("SELECT @@global.gtid_binlog_pos")); }
@@ -258,12 +280,7 @@ void server_session::replicate_from(const server_address& source, std::uint32_t 
   if (db_.number("SELECT @@global.read_only") == 0) throw step_failed(server_ + " takes writes");
   if (db_.number("SELECT @@global.rpl_semi_sync_master_enabled") == 1) {
     // Rule 7: switched off with commits waiting, it would answer them, and its successor doesn't have them.
-    const auto nobody_waits = wait_for(milliseconds(3000), [&] {
-      refuse_waiting_commits();
-      auto status = db_.query("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'");
-      return status.next() && status.by_name("Value") == "0";
-    });
-    if (!nobody_waits) throw step_failed(server_ + " has commits that still wait for an acknowledgement");
+    refuse_all_waiting_commits();
     wait_for_acknowledgements(false);
   }
   db_.run("STOP SLAVE");

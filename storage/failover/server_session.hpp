@@ -52,6 +52,9 @@ class server_session {
   /// Commits wait for a replica (AFTER_SYNC, 11 days at most), or don't. REQUIRES of switching off: nobody waits, or it
   /// is the recorded primary without members: whoever waits is answered.
   void wait_for_acknowledgements(bool on);
+  /// Helps a server on that hears no acknowledgement any more (rule 7): who waits for one gets an error, and MariaDB's
+  /// thread that hears them is another one then. Writes are refused meanwhile, for some milliseconds.
+  void listen_again();
   /// Every commit reaches the disk in InnoDB's own log too, before it is answered, and so have all until now: see rule
   /// 6 of shard_analysis.hpp.
   void flush_each_commit();
@@ -86,6 +89,8 @@ class server_session {
  private:
   void end_connections_of(const std::string& user, milliseconds patience);
   void refuse_waiting_commits();
+  /// REQUIRES: it is read-only, so that no other commit begins. Throws step_failed when some can't be refused.
+  void refuse_all_waiting_commits();
 
   const server_address server_;
   const mysql::connect_options admin_;

@@ -130,6 +130,11 @@ class analysis {
     for (const auto& one : seen_)
       if (one.server != primary.server) look_at_replica(one, primary);
     if (primary.is_read_only) return;
+    if (is_deaf(primary)) {
+      add(problem_t::primary_semi_sync_blocked, primary.server,
+          "commits on " + primary.server + " wait, though a replica is connected: its acknowledgements aren't heard");
+      do_next(step_t::listen_again, {primary.server});
+    }
     if (members_.empty())
       without_members(primary);
     else
@@ -171,6 +176,12 @@ class analysis {
     return !errant_transactions(replica.gtids, primary.gtids).empty();
   }
 
+  /// Rule 7.
+  bool is_deaf(const server_observation& primary) const {
+    return primary.is_semi_sync_primary && primary.standing_since &&
+           now_ - *primary.standing_since >= policy_.deaf_after &&
+           std::ranges::any_of(seen_, [&](const auto& one) { return hears(one, primary); });
+  }
   static bool hears(const server_observation& replica, const server_observation& primary) {
     return replica.is_reachable && replica.replicates_from(primary.server) && replica.replication->is_connected;
   }
@@ -376,6 +387,8 @@ std::string_view to_string(step_t step) {
       return "SetSemiSync";
     case step_t::fence:
       return "Fence";
+    case step_t::listen_again:
+      return "ListenAgain";
     case step_t::expel:
       return "Expel";
     case step_t::leave:

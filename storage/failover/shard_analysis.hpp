@@ -38,6 +38,11 @@
 //  7. A primary whose commits wait for an acknowledgement keeps waiting (the timeout is 11 days) until someone joins M
 //     or, with ackers_min = 0, until M is recorded as empty. It is never switched to asynchronous while it isn't the
 //     primary any more: that would answer the commits which wait.
+//     An acknowledgement can be lost for good though its replica is there: MariaDB counts one only behind an event that
+//     it sent to that connection, and sends none while commits wait; and its thread that hears them can miss that a
+//     connection has ended, which then never ends (10.11.19: Ack_receiver::remove_slave). So when commits stand still
+//     while a replica hears the primary, who waits is refused (a client that gets an error knows nothing, and asks by a
+//     commit of its own), and that thread is started anew.
 //  8. Whoever has a transaction that the primary never had (an errant one) is reported and kept out.
 // Replication faults that don't touch these rules are repaired as vtorc does.
 #pragma once
@@ -82,8 +87,8 @@ enum class problem_t : std::uint8_t {
   primary_is_read_only,
   primary_lost_writes,  // restarted, and a member of M has more than it: rule 6
   primary_semi_sync_must_be_set,
-  primary_semi_sync_blocked,
-  primary_without_acker,  // writes are on the primary alone, as ackers_min = 0 allows
+  primary_semi_sync_blocked,  // commits wait: nobody acknowledges, or nobody's acknowledgement is heard
+  primary_without_acker,      // writes are on the primary alone, as ackers_min = 0 allows
   replica_is_writable,
   errant_gtid_detected,
   not_connected_to_primary,
@@ -110,6 +115,7 @@ enum class step_t : std::uint8_t {
   open_primary,       // read_only = 0
   set_semi_sync,      // on the primary: M isn't empty
   fence,              // read_only = 1 on who isn't the primary
+  listen_again,       // the primary hears no acknowledgement
   expel,              // remove from M, stop it: errant
   leave,              // remove from M, for it doesn't acknowledge
   go_alone,           // M is empty and the primary waits: semi-sync off
@@ -133,6 +139,7 @@ struct analysis_policy {
   std::chrono::milliseconds dead_after{75};      // unreachable for so long
   std::chrono::milliseconds leave_after{1000};   // a member doesn't acknowledge for so long, and others do
   std::chrono::milliseconds blocked_after{300};  // nobody does, so that commits wait
+  std::chrono::milliseconds deaf_after{1500};    // someone does, and they wait; a guess: disks stall for a second
   std::uint64_t form_within = 2000;              // transactions behind the primary that commits may wait for
 };
 

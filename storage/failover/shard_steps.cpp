@@ -230,6 +230,14 @@ void fence(shard_round& round, const server_address& server) {
   log::warn("shard {}: {} took writes without being the primary; it is read-only now", round.record().name(), server);
 }
 
+void listen_again(shard_round& round) {
+  auto& primary = primary_of(round);
+  round.confirm();
+  primary.listen_again();
+  log::warn("shard {}: {} heard no acknowledgement; who waited for one has been refused", round.record().name(),
+            primary.server());
+}
+
 void reset_primary(shard_round& round) {
   auto& primary = primary_of(round);
   round.confirm();
@@ -291,6 +299,8 @@ void do_step(shard_round& round, const next_step& step) {
     }
     case step_t::fence:
       return fence(round, step.servers.at(0));
+    case step_t::listen_again:
+      return listen_again(round);
     case step_t::expel:
       return expel(round, step.servers.at(0));
     case step_t::leave:

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/mysql/local_server.hpp"
 
-#include <arpa/inet.h>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -9,10 +8,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <mutex>
-#include <netinet/in.h>
-#include <random>
 #include <string_view>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -119,27 +115,6 @@ class template_folder {
   bool is_made_ = false;
 };
 
-bool is_free(std::uint16_t port) {
-  auto probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_port = htons(port);
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto is_bound = bind(probe, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
-  close(probe);
-  return is_bound;
-}
-
-/// Others may take it before the server does; then another is tried.
-std::uint16_t free_port() {
-  thread_local std::mt19937 random{std::random_device{}()};
-  std::uniform_int_distribution<unsigned> any(12'000, 32'000);
-  for (;;) {
-    auto port = static_cast<std::uint16_t>(any(random));
-    if (is_free(port)) return port;
-  }
-}
-
 }  // namespace
 
 local_server::local_server(fs::path folder, options wanted) : folder_(std::move(folder)), options_(std::move(wanted)) {}
@@ -156,7 +131,13 @@ result<std::unique_ptr<local_server>> local_server::start(const fs::path& folder
   if (!fs::exists(data / "mysql"))
     if (auto copied = template_folder::instance().copy_to(data); !copied) return copied.failure();
   for (int tries = 1;; ++tries) {
-    made->port_ = wanted.port != 0 ? wanted.port : free_port();
+    made->port_ = wanted.port;
+    if (wanted.port == 0) {
+      auto port = reserved_port::take();
+      if (!port) return port.failure();
+      made->reserved_ = std::move(port).value();
+      made->port_ = made->reserved_.number();
+    }
     made->address_ = "127.0.0.1:" + std::to_string(made->port_);
     auto launched = made->launch({});
     if (launched) return made;

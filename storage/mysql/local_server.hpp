@@ -14,6 +14,7 @@
 
 #include "storage/model/result.hpp"
 #include "storage/mysql/mysql_connection.hpp"
+#include "storage/mysql/reserved_port.hpp"
 
 namespace throng::mysql {
 
@@ -62,6 +63,7 @@ class local_server {
   std::filesystem::path folder_;
   options options_;
   std::uint16_t port_ = 0;
+  reserved_port reserved_;  // if we chose it
   std::string address_;
   pid_t pid_ = 0;
 };

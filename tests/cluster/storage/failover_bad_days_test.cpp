@@ -59,7 +59,7 @@ TEST_CASE("failover: replicas that were cut off before the primary died are not 
                   shard.describe());
   CHECK_FALSE(writers.get_more(1, 1000ms));
   CHECK(shard.is_primary(primary.address()));
-  REQUIRE(primary.restart());
+  failover_shard::restart(primary);
   REQUIRE_MESSAGE(writers.get_more(100), shard.describe());
   REQUIRE_MESSAGE(eventually(20s, [&] { return shard.record().in_sync.size() == 3; }), shard.describe());
   writers.stop();
@@ -166,8 +166,7 @@ TEST_CASE("failover: who doesn't lead learns too that a restarted replica has ev
   const auto before = run_in(shard.supervisors[0]->status());
   REQUIRE(before != 0);
   replica.kill9();
-  const auto restarted = replica.restart();
-  REQUIRE_MESSAGE(restarted, (restarted ? "" : restarted.failure().detail));
+  failover_shard::restart(replica);
   const auto is_trusted_again = [&] {
     const auto status = shard.supervisors[1]->status();
     return status.findings.empty() && run_in(status) > before &&
@@ -206,7 +205,7 @@ TEST_CASE("failover: nothing is promoted while the notes can't be read, which ma
   REQUIRE(shard.topology->put((*notes)->key, (*notes)->value, *broken));
   REQUIRE_MESSAGE(eventually(20s, [&] { return !shard.is_primary(old.address()); }), shard.describe());
   REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
-  REQUIRE(old.restart());
+  failover_shard::restart(old);
   REQUIRE_MESSAGE(shard.becomes_well(), shard.describe());
   CHECK(eventually(5s, [&] { return supervisor.status().trouble.empty(); }));
   writers.stop();

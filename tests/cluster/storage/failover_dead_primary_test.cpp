@@ -30,7 +30,7 @@ void kill_primary_under_load(unsigned servers, int rounds) {
     REQUIRE_MESSAGE(writers.get_more(100), shard.describe());
     MESSAGE(servers << " servers: no acknowledgement for " << writers.longest_gap().count() << " ms; "
                     << phases_of(supervisor));
-    REQUIRE(old.restart());
+    failover_shard::restart(old);
     REQUIRE_MESSAGE(eventually(20s, [&] { return shard.is_in_sync(old.address()); }), shard.describe());
   }
   writers.stop();
@@ -59,7 +59,7 @@ TEST_CASE("failover: a replica that dies leaves the in-sync set, and writes go o
     CHECK(shard.record().in_sync.size() == count - 1);
     REQUIRE_MESSAGE(writers.get_more(200), shard.describe());
     if (count == 2) CHECK(shard.record().reason.find("alone") != std::string::npos);
-    REQUIRE(gone.restart());
+    failover_shard::restart(gone);
     REQUIRE_MESSAGE(eventually(20s, [&] { return shard.is_in_sync(gone.address()); }), shard.describe());
     REQUIRE(writers.get_more(100));
     writers.stop();
@@ -79,7 +79,7 @@ TEST_CASE("failover: with ackers_min 1 the last primary waits instead of going o
   const auto blocked_at = writers.count();
   CHECK_FALSE(writers.get_more(5, 1500ms));  // the one in flight may have been acknowledged
   CHECK(writers.count() <= blocked_at + 4);
-  REQUIRE(gone.restart());
+  failover_shard::restart(gone);
   REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
   writers.stop();
   CHECK(writers.lost() == 0);
@@ -96,7 +96,7 @@ TEST_CASE("failover: all servers die at once and come back") {
       return shard.has_finding(problem_t::dead_primary_and_replicas) ||
              shard.has_finding(problem_t::dead_primary_without_in_sync);
     }));
-    for (auto& one : shard.servers) REQUIRE(one->restart());
+    for (auto& one : shard.servers) failover_shard::restart(*one);
     REQUIRE_MESSAGE(writers.get_more(100), shard.describe());
     REQUIRE_MESSAGE(shard.becomes_well(), shard.describe());
   }

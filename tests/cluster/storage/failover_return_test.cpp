@@ -52,13 +52,13 @@ TEST_CASE("failover: a primary that comes back behind a replica which isn't trus
   for (auto& one : shard.servers) {
     if (one.get() == &old) continue;
     one->connect_as_root().run("FLUSH LOCAL ENGINE LOGS");  // or the restart cuts off what they applied
-    REQUIRE(one->restart({"--skip-slave-start"}));
+    failover_shard::restart(*one, {"--skip-slave-start"});
   }
   apply_what_is_cut_off(ahead, id);
   shard.supervisors.push_back(shard_supervisor::start(*shard.topology, shard.key, shard.how));
   REQUIRE_MESSAGE(eventually(20s, [&] { return shard.has_finding(problem_t::dead_primary_and_replicas); }),
                   shard.describe());
-  REQUIRE(old.restart());
+  failover_shard::restart(old);
   REQUIRE_MESSAGE(eventually(20s, [&] { return shard.is_primary(ahead.address()); }), shard.describe());
   acked_writers writers(shard);
   REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
@@ -86,6 +86,6 @@ TEST_CASE("failover: what a server applied as a replica survives its death as th
     session.flush_each_commit();
     server.kill9();
   }
-  REQUIRE(server.restart());
+  failover_shard::restart(server);
   CHECK(server.connect_as_root().number("SELECT COUNT(*) FROM throng.acked") == 20);
 }

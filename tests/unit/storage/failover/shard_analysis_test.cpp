@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage/failover/succession.hpp"
-
 #include <algorithm>
 
 #include <doctest/doctest.h>
+
+#include "storage/failover/succession.hpp"
 
 using namespace throng;
 using namespace throng::failover;
@@ -331,6 +331,51 @@ TEST_CASE("analysis: when nobody acknowledges all leave at once, if the primary 
   CHECK(does(all, step_t::leave, {a, b}));
   s.policy.ackers_min = 1;
   CHECK(s.assess().steps.empty());
+}
+
+TEST_CASE("analysis: a primary whose commits stand still though a replica hears it is made to listen again") {
+  shard s;
+  auto& primary = s.of(p);
+  primary.waiting_commits = 4;
+  primary.standing_since = s.now - 1s;
+  CHECK_FALSE(does(s.assess(), step_t::listen_again, {p}));
+  s.now += 600ms;
+  auto all = s.assess();
+  CHECK(finds(all, problem_t::primary_semi_sync_blocked));
+  CHECK(does(all, step_t::listen_again, {p}));
+  SUBCASE("also while it waits for the first replica to get in sync") {
+    s.record.in_sync = {p};
+    CHECK(does(s.assess(), step_t::listen_again, {p}));
+  }
+  SUBCASE("not if nobody is there to be heard") {
+    for (auto* replica : {&s.of(a), &s.of(b)}) {
+      replica->replication->is_connected = replica->is_acknowledging = false;
+      replica->replication->is_connecting = true;
+    }
+    CHECK_FALSE(does(s.assess(), step_t::listen_again, {p}));
+  }
+  SUBCASE("not if commits go on") {
+    primary.standing_since = s.now;
+    CHECK_FALSE(does(s.assess(), step_t::listen_again, {p}));
+  }
+}
+
+TEST_CASE("analysis: commits stand still while some wait and the log doesn't grow") {
+  shard s;
+  auto before = s.of(p);
+  auto seen = before;
+  seen.asked = before.asked + 1s;
+  CHECK_FALSE(standing_since(before, seen));  // nobody waits
+  seen.waiting_commits = 1;
+  before.standing_since = standing_since(before, seen);
+  CHECK(before.standing_since == seen.asked);
+  seen.asked += 1s;
+  CHECK(standing_since(before, seen) == before.standing_since);
+  auto grown = seen, restarted = seen;
+  grown.gtids.binlog_pos = shard::list("0-1-101");
+  ++restarted.start_s;
+  CHECK(standing_since(before, grown) == seen.asked);
+  CHECK(standing_since(before, restarted) == seen.asked);
 }
 
 TEST_CASE("analysis: a replica that comes back isn't blamed for its silence before") {

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// A primary whose commits wait for an acknowledgement that can't come any more, though its replica is there and has all
+// of them: MariaDB counts an acknowledgement only behind an event, and no event goes out while commits wait.
+#include "tests/cluster/storage/failover_shard.hpp"
+
+using namespace throng;
+using namespace throng::failover;
+
+namespace {
+
+/// Connects again: as one that acknowledges what it receives from then on, or as one that doesn't.
+void reconnect(mysql::local_server& replica, bool acknowledges) {
+  auto db = replica.connect_as_root();
+  db.run("STOP SLAVE IO_THREAD");
+  db.run("SET GLOBAL rpl_semi_sync_slave_enabled=" + std::to_string(acknowledges ? 1 : 0));
+  db.run("START SLAVE IO_THREAD");
+}
+
+/// Nearly always at the first try: the thread that hears acknowledgements hasn't woken for a connection that is refused
+/// at once, as that of a replica at a number which the primary left out, when this one waits for it to let go.
+bool leave_a_connection_that_never_ends(mysql::local_server& primary, mysql::local_server& replica) {
+  auto db = primary.connect_as_root();
+  auto other = replica.connect_as_root();
+  other.run("STOP SLAVE");
+  db.run("SET GLOBAL rpl_semi_sync_master_enabled=0");
+  db.run("SET SESSION gtid_seq_no=1000000");
+  db.run("INSERT INTO throng.acked VALUES(1)");
+  db.run("SET GLOBAL rpl_semi_sync_master_enabled=1");
+  const auto position = other.words("SELECT @@global.gtid_slave_pos");
+  other.run("SET GLOBAL gtid_slave_pos='0-1-900000'");
+  const auto* of_replica = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER LIKE 'throng_replica_%'";
+  auto is_stuck = false;
+  for (int tries = 0; tries < 5 && !is_stuck; ++tries) {
+    other.run("START SLAVE IO_THREAD");
+    is_stuck = eventually(3s, [&] { return db.number(of_replica) == 2; });  // one waits for the other
+  }
+  other.run("STOP SLAVE");
+  other.run("SET GLOBAL gtid_slave_pos='" + position + "'");
+  other.run("START SLAVE");
+  return is_stuck;
+}
+
+std::int64_t commits_under_way(mysql::local_server& primary) {
+  return primary.connect_as_root().number("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER='throng'");
+}
+
+}  // namespace
+
+TEST_CASE("failover: commits whose acknowledgements were lost don't hold up the shard when their replica is back") {
+  for (const unsigned ackers_min : {0U, 1U}) {
+    CAPTURE(ackers_min);
+    failover_shard shard(2, ackers_min);
+    shard.supervise();
+    auto& primary = shard.primary();
+    auto& replica = shard.replica();
+    REQUIRE(shard.is_in_sync(replica.address()));
+    acked_writers writers(shard);
+    REQUIRE(writers.get_more(50));
+    shard.supervisors.clear();  // or they would be quicker
+    reconnect(replica, false);
+    // More than one group of them: the one behind that waits for the first keeps the log locked.
+    REQUIRE(eventually(20s, [&] { return commits_under_way(primary) >= 12; }));
+    reconnect(replica, true);
+    shard.supervisors.push_back(shard_supervisor::start(*shard.topology, shard.key, shard.how));
+    REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
+    CHECK_MESSAGE(shard.becomes_well(), shard.describe());
+    CHECK(shard.is_in_sync(replica.address()));
+    writers.stop();
+    CHECK(writers.lost() == 0);
+  }
+}
+
+TEST_CASE("failover: a replica gets back in though MariaDB doesn't let go of its last connection") {
+  for (const unsigned ackers_min : {0U, 1U}) {
+    CAPTURE(ackers_min);
+    failover_shard shard(2, ackers_min);
+    shard.supervise();
+    auto& replica = shard.replica();
+    shard.supervisors.clear();
+    if (!leave_a_connection_that_never_ends(shard.primary(), replica)) MESSAGE("this MariaDB lets go of it");
+    acked_writers writers(shard);
+    shard.supervisors.push_back(shard_supervisor::start(*shard.topology, shard.key, shard.how));
+    REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
+    REQUIRE_MESSAGE(eventually(20s, [&] { return shard.is_in_sync(replica.address()); }), shard.describe());
+    CHECK_MESSAGE(shard.becomes_well(), shard.describe());
+    REQUIRE_MESSAGE(writers.get_more(50), shard.describe());
+    writers.stop();
+    CHECK(writers.lost() == 0);
+  }
+}
+
+TEST_CASE("failover: a primary that is made to listen again answers nobody whose commit no replica has") {
+  failover_shard::initialize();
+  temporary_folder folder;
+  mysql::local_server_options wanted;
+  wanted.is_replica_ready = true;
+  auto started = mysql::local_server::start(folder.path() / "db", wanted);
+  REQUIRE_MESSAGE(started, (started ? "" : started.failure().detail));
+  auto& server = **started;
+  failover_shard::make_accounts(server);
+  auto db = server.connect_as_root();
+  db.run("CREATE DATABASE throng");
+  db.run("CREATE TABLE throng.acked(id BIGINT UNSIGNED PRIMARY KEY) ENGINE=InnoDB");
+  server_session session(server.address(), {"supervisor", "secret", "", 2s, 5s}, {"throng_replica_", "secret"});
+  session.wait_for_acknowledgements(true);
+  session.open_for_writes();
+
+  constexpr int clients = 24;
+  std::atomic<int> answered{0}, refused{0};
+  std::vector<std::thread> all;
+  for (int id = 0; id < clients; ++id)
+    all.emplace_back([&, id] {
+      try {
+        mysql::connection(server.address(), mysql::connect_options{"throng", "app", "throng", 5s, 30s})
+            .run("INSERT INTO acked VALUES(" + std::to_string(id) + ")");
+        ++answered;
+      } catch (const mysql::failure&) {
+        ++refused;
+      }
+    });
+  const auto all_wait = eventually(20s, [&] {
+    return db.number("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER='throng' AND COMMAND='Query'") ==
+           clients;
+  });
+  session.listen_again();
+  for (auto& one : all) one.join();
+  CHECK(all_wait);
+  CHECK(answered == 0);
+  CHECK(refused == clients);
+  CHECK(db.number("SELECT @@global.read_only") == 0);
+  CHECK(db.number("SELECT @@global.rpl_semi_sync_master_enabled") == 1);
+}
