@@ -46,7 +46,8 @@ struct server_observation {
   bool is_semi_sync_primary = false;    // its commits wait for an acknowledgement
   std::uint32_t semi_sync_clients = 0;  // replicas that are asked for one
   std::uint32_t waiting_commits = 0;
-  std::optional<steady_time> standing_since;  // commits wait, and the log hasn't grown since then
+  steady_time quiet_since{};                  // it has received and written nothing since then
+  std::optional<steady_time> standing_since;  // and commits wait since then
   bool is_semi_sync_replica = false;          // will acknowledge when it connects the next time
   bool is_acknowledging = false;              // is connected as one that does
 
@@ -57,12 +58,15 @@ struct server_observation {
   bool replicates_from(const server_address& source) const { return replication && replication->source == source; }
 };
 
-/// standing_since of what was `seen` of a server, after `before`.
-inline std::optional<steady_time> standing_since(const server_observation& before, const server_observation& seen) {
-  if (seen.waiting_commits == 0) return std::nullopt;
-  const auto is_as_before =
-      before.standing_since && before.start_s == seen.start_s && before.gtids.binlog_pos == seen.gtids.binlog_pos;
-  return is_as_before ? before.standing_since : seen.asked;
+/// Sets quiet_since and standing_since of what was `seen` of a server after `before`. Looks further apart than a second
+/// say nothing of the time between them: the server or we were paused.
+inline void compare(const server_observation& before, server_observation& seen) {
+  const auto is_as_before = before.start_s == seen.start_s && before.received() == seen.received() &&
+                            seen.asked - before.asked <= std::chrono::seconds(1);
+  seen.quiet_since = is_as_before ? before.quiet_since : seen.asked;
+  seen.standing_since.reset();
+  if (seen.waiting_commits > 0)
+    seen.standing_since = is_as_before && before.standing_since ? *before.standing_since : seen.asked;
 }
 
 }  // namespace throng::failover

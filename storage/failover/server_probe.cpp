@@ -91,7 +91,7 @@ void server_probe::ask(std::unique_ptr<server_session>& session, bool everything
       std::lock_guard lock(mutex_);
       failures_ = 0;
       seen.since = last_.is_reachable ? last_.since : clock::now();
-      seen.standing_since = standing_since(last_, seen);
+      compare(last_, seen);
       last_ = std::move(seen);
     }
     news_();

@@ -167,7 +167,7 @@ void server_session::close_gates_except(const std::vector<std::uint32_t>& server
     const auto id = std::strtoul(user.c_str() + std::min(user.size(), account_.user_prefix.size()), nullptr, 10);
     if (std::ranges::find(server_ids, id) != server_ids.end()) continue;
     db_.run("ALTER USER " + db_.quoted(user) + "@'%' ACCOUNT LOCK");
-    end_connections_of(user, milliseconds(1000));
+    end_connections_of(user, milliseconds(3000));
   }
 }
 
@@ -193,11 +193,32 @@ void server_session::wait_for_acknowledgements(bool on) {
     db_.run("SET GLOBAL rpl_semi_sync_master_enabled=0");
 }
 
+bool server_session::stands_still(milliseconds time) {
+  auto seen = look();
+  const auto moved = wait_for(time, [&] {
+    auto now = look();
+    compare(seen, now);
+    seen = std::move(now);
+    return seen.waiting_commits == 0 || seen.quiet_since == seen.asked;
+  });
+  return !moved;
+}
+
 void server_session::listen_again() {
   const auto was_open = db_.number("SELECT @@global.read_only") == 0;
   if (was_open) close_for_writes(milliseconds(20));
   refuse_all_waiting_commits();
   wait_for_acknowledgements(false);
+  // The connections that waited for that thread end only now, one after the other, while there is none. Any that is
+  // left ends later, and may hold up the next.
+  (void)wait_for(milliseconds(1000), [&] {
+    auto list = db_.query("SELECT ID FROM information_schema.PROCESSLIST WHERE USER LIKE " +
+                          db_.quoted(account_.user_prefix + "%") +
+                          " AND (COMMAND='Killed' OR STATE IN ('starting', 'Waiting to finalize termination'))");
+    if (list.count() == 0) return true;
+    while (list.next()) kill(db_, list.bytes());
+    return false;
+  });
   wait_for_acknowledgements(true);
   if (was_open) open_for_writes();
 }
@@ -242,13 +263,19 @@ void server_session::close_for_writes(milliseconds patience) {
 }
 
 void server_session::refuse_waiting_commits() {
-  // One of a group waits for all of it: when that one is killed, none of the others must be there to be answered.
+  // One of a group waits for all of it, and when that one is killed the others are answered. So it goes last, when
+  // nobody is left who could be in its group, or in the next one. (INNODB_TRX doesn't tell: it shows what was, as long
+  // as it is asked more often than each 100 ms.)
   auto list = db_.query(
-      "SELECT p.ID FROM information_schema.PROCESSLIST p LEFT JOIN information_schema.INNODB_TRX t"
-      " ON t.trx_mysql_thread_id=p.ID WHERE p.ID<>CONNECTION_ID() AND p.COMMAND IN ('Query', 'Execute')"
-      " AND (p.STATE LIKE 'Waiting for semi-sync ACK%' OR t.trx_rows_modified>0)"
-      " ORDER BY p.STATE LIKE 'Waiting for semi-sync ACK%'");
-  while (list.next()) kill(db_, list.bytes());
+      "SELECT ID, STATE LIKE 'Waiting for semi-sync ACK%' FROM information_schema.PROCESSLIST"
+      " WHERE COMMAND IN ('Query', 'Execute') AND USER NOT IN ('system user', SUBSTRING_INDEX(USER(), '@', 1))"
+      " AND COALESCE(STATE, '') NOT LIKE 'Waiting for backup lock%' AND COALESCE(INFO, '') NOT LIKE 'SELECT%'");
+  std::vector<std::string> others, waiting;
+  while (list.next()) {
+    auto id = list.bytes();
+    (list.flag() ? waiting : others).push_back(std::move(id));
+  }
+  for (const auto& id : others.empty() ? waiting : others) kill(db_, id);
 }
 
 void server_session::refuse_all_waiting_commits() {

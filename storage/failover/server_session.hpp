@@ -52,6 +52,8 @@ class server_session {
   /// Commits wait for a replica (AFTER_SYNC, 11 days at most), or don't. REQUIRES of switching off: nobody waits, or it
   /// is the recorded primary without members: whoever waits is answered.
   void wait_for_acknowledgements(bool on);
+  /// Commits wait, and nothing is written, for so long from now on.
+  bool stands_still(milliseconds time);
   /// Helps a server on that hears no acknowledgement any more (rule 7): who waits for one gets an error, and MariaDB's
   /// thread that hears them is another one then. Writes are refused meanwhile, for some milliseconds.
   void listen_again();
@@ -88,6 +90,7 @@ class server_session {
 
  private:
   void end_connections_of(const std::string& user, milliseconds patience);
+  /// Ends statements that may be in the way of read_only; those that wait for an acknowledgement when no other is left.
   void refuse_waiting_commits();
   /// REQUIRES: it is read-only, so that no other commit begins. Throws step_failed when some can't be refused.
   void refuse_all_waiting_commits();

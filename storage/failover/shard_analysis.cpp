@@ -179,8 +179,9 @@ class analysis {
   /// Rule 7.
   bool is_deaf(const server_observation& primary) const {
     return primary.is_semi_sync_primary && primary.standing_since &&
-           now_ - *primary.standing_since >= policy_.deaf_after &&
-           std::ranges::any_of(seen_, [&](const auto& one) { return hears(one, primary); });
+           now_ - *primary.standing_since >= policy_.deaf_after && std::ranges::any_of(seen_, [&](const auto& one) {
+             return hears(one, primary) && now_ - one.quiet_since >= policy_.deaf_after;  // it isn't catching up
+           });
   }
   static bool hears(const server_observation& replica, const server_observation& primary) {
     return replica.is_reachable && replica.replicates_from(primary.server) && replica.replication->is_connected;

@@ -41,8 +41,9 @@
 //     An acknowledgement can be lost for good though its replica is there: MariaDB counts one only behind an event that
 //     it sent to that connection, and sends none while commits wait; and its thread that hears them can miss that a
 //     connection has ended, which then never ends (10.11.19: Ack_receiver::remove_slave). So when commits stand still
-//     while a replica hears the primary, who waits is refused (a client that gets an error knows nothing, and asks by a
-//     commit of its own), and that thread is started anew.
+//     while a replica hears the primary and receives nothing, who waits is refused (a client that gets an error knows
+//     nothing, and asks by a commit of its own), and that thread is started anew. A commit that waits, waits for others
+//     too, who are answered when it is killed: so nothing may kill it but server_session, which ends the others first.
 //  8. Whoever has a transaction that the primary never had (an errant one) is reported and kept out.
 // Replication faults that don't touch these rules are repaired as vtorc does.
 #pragma once

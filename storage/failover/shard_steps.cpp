@@ -233,6 +233,7 @@ void fence(shard_round& round, const server_address& server) {
 void listen_again(shard_round& round) {
   auto& primary = primary_of(round);
   round.confirm();
+  if (!primary.stands_still(std::chrono::milliseconds(500))) return;  // a replica that has just come back was heard
   primary.listen_again();
   log::warn("shard {}: {} heard no acknowledgement; who waited for one has been refused", round.record().name(),
             primary.server());

@@ -35,7 +35,8 @@ class step_patience {
   void was_tried(const next_step& step, steady_time now) {
     auto& one = tries_[name_of(step)];
     const auto most = step.what == step_t::emergency_reparent ? milliseconds(1000) : how_.retry_at_most;
-    const auto is_again = now - one.last < one.pause + milliseconds(1000);
+    const auto shown_after = step.what == step_t::listen_again ? how_.policy.deaf_after : milliseconds(0);
+    const auto is_again = now - one.last < one.pause + shown_after + milliseconds(1000);
     one.pause = is_again ? std::min(2 * one.pause, most) : how_.retry_first;
     one.last = now;
     std::uniform_int_distribution<milliseconds::rep> jitter(one.pause.count() * 3 / 4, one.pause.count() * 5 / 4);

@@ -3,6 +3,8 @@
 
 #include <thread>
 
+#include "storage/mysql/open_transaction.hpp"
+
 namespace throng {
 
 namespace {
@@ -20,11 +22,13 @@ std::string update_guard(std::uint64_t runner, guard_state state, std::uint64_t 
 }
 
 /// Writers that hold locks and do nothing: their process is paused or cut off. Ending them is safe: a store that loses
-/// its connection finds out what became of its batch.
+/// its connection finds out what became of its batch. Not so one that waits for a replica: it may wait for others too,
+/// whom the server would answer then.
 void end_stuck_writers(mysql::connection& db) {
   auto stuck = db.query(
-      "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_lock_structs>0"
-      " AND trx_started<=NOW()-INTERVAL 1 SECOND AND trx_mysql_thread_id<>CONNECTION_ID()");
+      "SELECT t.trx_mysql_thread_id FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
+      " ON p.id=t.trx_mysql_thread_id WHERE p.command='Sleep' AND t.trx_lock_structs>0"
+      " AND t.trx_started<=NOW()-INTERVAL 1 SECOND");
   while (stuck.next()) {
     try {
       db.run("KILL CONNECTION " + std::to_string(stuck.unsigned_number()));
@@ -72,7 +76,10 @@ std::chrono::steady_clock::time_point freeze(mysql::connection& db, std::uint64_
   for (const auto deadline = clock::now() + at_most;;) {
     const auto began = clock::now();
     try {
+      mysql::open_transaction freezing(db);  // its COMMIT has no limit: it may wait for a replica, for others too
       if (db.run(limited) == 0) throw superseded();
+      freezing.release();
+      db.run("COMMIT");
       return began;
     } catch (const mysql::failure& why) {
       if (!(why.is_timeout() || why.is_conflict_of_locks()) || clock::now() >= deadline) throw;

@@ -31,6 +31,7 @@ struct shard {
       one.server = server;
       one.was_tried = one.is_reachable = one.is_known = one.is_supported = true;
       one.asked = one.since = now;
+      one.quiet_since = now - 1min;
       one.start_s = 1000;
       one.uptime_s = 60;
       one.is_read_only = server != p;
@@ -347,6 +348,10 @@ TEST_CASE("analysis: a primary whose commits stand still though a replica hears 
     s.record.in_sync = {p};
     CHECK(does(s.assess(), step_t::listen_again, {p}));
   }
+  SUBCASE("not while they catch up") {
+    for (auto* replica : {&s.of(a), &s.of(b)}) replica->quiet_since = s.now - 1s;
+    CHECK_FALSE(does(s.assess(), step_t::listen_again, {p}));
+  }
   SUBCASE("not if nobody is there to be heard") {
     for (auto* replica : {&s.of(a), &s.of(b)}) {
       replica->replication->is_connected = replica->is_acknowledging = false;
@@ -360,22 +365,45 @@ TEST_CASE("analysis: a primary whose commits stand still though a replica hears 
   }
 }
 
-TEST_CASE("analysis: commits stand still while some wait and the log doesn't grow") {
+TEST_CASE("analysis: commits stand still while some wait and nothing is written") {
   shard s;
   auto before = s.of(p);
+  before.waiting_commits = 1;
+  before.quiet_since = before.asked - 700ms;
+  before.standing_since = before.asked - 500ms;
   auto seen = before;
-  seen.asked = before.asked + 1s;
-  CHECK_FALSE(standing_since(before, seen));  // nobody waits
-  seen.waiting_commits = 1;
-  before.standing_since = standing_since(before, seen);
-  CHECK(before.standing_since == seen.asked);
-  seen.asked += 1s;
-  CHECK(standing_since(before, seen) == before.standing_since);
-  auto grown = seen, restarted = seen;
-  grown.gtids.binlog_pos = shard::list("0-1-101");
-  ++restarted.start_s;
-  CHECK(standing_since(before, grown) == seen.asked);
-  CHECK(standing_since(before, restarted) == seen.asked);
+  seen.asked = before.asked + 250ms;
+  compare(before, seen);
+  CHECK(seen.quiet_since == before.quiet_since);
+  CHECK(seen.standing_since == before.standing_since);
+  SUBCASE("nobody waits") {
+    seen.waiting_commits = 0;
+    compare(before, seen);
+    CHECK(seen.quiet_since == before.quiet_since);
+    CHECK_FALSE(seen.standing_since);
+  }
+  SUBCASE("nobody waited before") {
+    before.standing_since.reset();
+    compare(before, seen);
+    CHECK(seen.standing_since == seen.asked);
+  }
+  const auto begins_anew = [&] {
+    compare(before, seen);
+    CHECK(seen.quiet_since == seen.asked);
+    CHECK(seen.standing_since == seen.asked);
+  };
+  SUBCASE("the log has grown") {
+    seen.gtids.binlog_pos = shard::list("0-1-101");
+    begins_anew();
+  }
+  SUBCASE("it is another run") {
+    ++seen.start_s;
+    begins_anew();
+  }
+  SUBCASE("nobody looked for a while") {
+    seen.asked += 1s;
+    begins_anew();
+  }
 }
 
 TEST_CASE("analysis: a replica that comes back isn't blamed for its silence before") {
