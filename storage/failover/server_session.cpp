@@ -208,6 +208,7 @@ void server_session::listen_again() {
   const auto was_open = db_.number("SELECT @@global.read_only") == 0;
   if (was_open) close_for_writes(milliseconds(20));
   refuse_all_waiting_commits();
+  end_open_transactions();
   wait_for_acknowledgements(false);
   // The connections that waited for that thread end only now, one after the other, while there is none. Any that is
   // left ends later, and may hold up the next.
@@ -268,8 +269,9 @@ void server_session::refuse_waiting_commits() {
   // as it is asked more often than each 100 ms.)
   auto list = db_.query(
       "SELECT ID, STATE LIKE 'Waiting for semi-sync ACK%' FROM information_schema.PROCESSLIST"
-      " WHERE COMMAND IN ('Query', 'Execute') AND USER NOT IN ('system user', SUBSTRING_INDEX(USER(), '@', 1))"
-      " AND COALESCE(STATE, '') NOT LIKE 'Waiting for backup lock%' AND COALESCE(INFO, '') NOT LIKE 'SELECT%'");
+      " WHERE COMMAND IN ('Query', 'Execute') AND ID<>CONNECTION_ID()"
+      " AND COALESCE(INFO, '') NOT REGEXP '^(SELECT|SHOW|SET GLOBAL) '"  // they commit nothing; one sets read_only
+      " AND COALESCE(STATE, '') NOT REGEXP '^Waiting for (backup|global read|commit) lock'");  // nor do they
   std::vector<std::string> others, waiting;
   while (list.next()) {
     auto id = list.bytes();
@@ -278,11 +280,19 @@ void server_session::refuse_waiting_commits() {
   for (const auto& id : others.empty() ? waiting : others) kill(db_, id);
 }
 
+void server_session::end_open_transactions() {
+  auto list = db_.query(
+      "SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX"
+      " WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID())");
+  while (list.next()) kill(db_, list.bytes());
+}
+
 void server_session::refuse_all_waiting_commits() {
   const auto nobody_waits = wait_for(milliseconds(3000), [&] {
-    refuse_waiting_commits();
     auto status = db_.query("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'");
-    return status.next() && status.by_name("Value") == "0";
+    if (status.next() && status.by_name("Value") == "0") return true;
+    refuse_waiting_commits();
+    return false;
   });
   if (!nobody_waits) throw step_failed(server_ + " has commits that still wait for an acknowledgement");
 }

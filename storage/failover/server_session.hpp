@@ -94,6 +94,7 @@ class server_session {
   void refuse_waiting_commits();
   /// REQUIRES: it is read-only, so that no other commit begins. Throws step_failed when some can't be refused.
   void refuse_all_waiting_commits();
+  void end_open_transactions();  // also of who may write while the server is read-only
 
   const server_address server_;
   const mysql::connect_options admin_;

@@ -32,11 +32,11 @@ class step_patience {
     const auto known = tries_.find(name_of(step));
     return known == tries_.end() || now >= known->second.next;
   }
-  void was_tried(const next_step& step, steady_time now) {
+  void was_tried(const next_step& step, steady_time began, steady_time now) {
     auto& one = tries_[name_of(step)];
     const auto most = step.what == step_t::emergency_reparent ? milliseconds(1000) : how_.retry_at_most;
     const auto shown_after = step.what == step_t::listen_again ? how_.policy.deaf_after : milliseconds(0);
-    const auto is_again = now - one.last < one.pause + shown_after + milliseconds(1000);
+    const auto is_again = began - one.last < one.pause + shown_after + milliseconds(1000);
     one.pause = is_again ? std::min(2 * one.pause, most) : how_.retry_first;
     one.last = now;
     std::uniform_int_distribution<milliseconds::rep> jitter(one.pause.count() * 3 / 4, one.pause.count() * 5 / 4);
@@ -270,6 +270,7 @@ class supervisor final : public shard_supervisor {
   // -- acting --------------------------------------------------------------------------------------------------------
 
   void act(const shard_record& record, const next_step& step, const std::vector<server_observation>& seen) {
+    const auto began = clock::now();
     const auto worked = in_a_round(record, std::string(to_string(step.what)), [&](shard_round& round) {
       if (step.what == step_t::emergency_reparent) {
         auto report = reparent_emergency(round, seen);
@@ -281,7 +282,7 @@ class supervisor final : public shard_supervisor {
       }
     });
     (void)worked;  // a failure has been told, and the next look finds what is still to be done
-    patience_.was_tried(step, clock::now());
+    patience_.was_tried(step, began, clock::now());
   }
 
   /// Errors tell why the round failed.

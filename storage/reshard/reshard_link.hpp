@@ -52,9 +52,9 @@ guard_row read_guard(mysql::connection& db);
 
 /// Waits for commits in flight. The generation rises, at least to `generation`.
 void set_guard(mysql::connection& db, std::uint64_t runner, guard_state state, std::uint64_t generation = 0);
-/// Like set_guard(frozen), but never holds up the writers for longer than `attempt` at a time, and ends the connections
-/// of writers that have sat on their locks for more than a second. When the try that succeeded began: since then no
-/// writer came through. Throws failure (a timeout) after `at_most`.
+/// Like set_guard(frozen), but never holds up the writers for longer than `attempt` at a time, but for its COMMIT, and
+/// ends the connections of writers that have slept on their locks for more than a second. When the try that succeeded
+/// began: since then no writer came through. Throws failure (a timeout) after `at_most`.
 std::chrono::steady_clock::time_point freeze(mysql::connection& db, std::uint64_t runner,
                                              std::chrono::milliseconds attempt, std::chrono::milliseconds at_most);
 /// Makes `runner` the one that counts on this server; waits for what the one before has in flight.

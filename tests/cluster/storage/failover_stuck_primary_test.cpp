@@ -113,8 +113,11 @@ TEST_CASE("failover: a primary that is made to listen again answers nobody whose
     for (int id = 0; id < clients; ++id)
       all.emplace_back([&, id] {
         try {
-          mysql::connection client(server.address(), mysql::connect_options{"throng", "app", "throng", 5s, 30s});
-          // Some in a transaction; some wait for the row of another, and would be the next to commit.
+          // Some with the rights of the supervisor, as the reshard runner; some in a transaction; some wait for the row
+          // of another, and would be the next to commit.
+          const auto account = id % 4 == 0 ? std::pair("supervisor", "secret") : std::pair("throng", "app");
+          mysql::connection client(server.address(),
+                                   mysql::connect_options{account.first, account.second, "throng", 5s, 30s});
           if (id % 3 == 1) client.run("BEGIN");
           client.run("INSERT INTO acked VALUES(" + std::to_string(id % 3 == 2 ? id - 2 : id) +
                      ", 0) ON DUPLICATE KEY UPDATE changes=changes+1");
@@ -125,7 +128,8 @@ TEST_CASE("failover: a primary that is made to listen again answers nobody whose
         }
       });
     const auto* waiting =
-        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER='throng' AND COMMAND='Query' AND"
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER IN ('throng', 'supervisor') AND "
+        "COMMAND='Query' AND"
         " (STATE IN ('Commit', 'Update') OR STATE LIKE 'Waiting for semi-sync%' OR INFO='COMMIT')";
     CHECK(eventually(20s, [&] { return db.number(waiting) == clients; }));
     session.listen_again();
