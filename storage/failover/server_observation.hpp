@@ -58,10 +58,10 @@ struct server_observation {
   bool replicates_from(const server_address& source) const { return replication && replication->source == source; }
 };
 
-/// Sets quiet_since and standing_since of what was `seen` of a server after `before`. Looks further apart than
-/// `pause_max` say nothing of the time between them: the server or we were paused.
-inline void compare(const server_observation& before, server_observation& seen,
-                    std::chrono::milliseconds pause_max = std::chrono::seconds(1)) {
+/// Sets quiet_since and standing_since of what was `seen` of a server, by what was seen `before`. Looks further apart
+/// than `pause_max` say nothing of the time between them: the server or we were paused.
+inline void keep_standstill(const server_observation& before, server_observation& seen,
+                            std::chrono::milliseconds pause_max = std::chrono::seconds(1)) {
   const auto is_as_before =
       before.start_s == seen.start_s && before.received() == seen.received() && seen.asked - before.asked <= pause_max;
   seen.quiet_since = is_as_before ? before.quiet_since : seen.asked;

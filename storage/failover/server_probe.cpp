@@ -91,7 +91,7 @@ void server_probe::ask(std::unique_ptr<server_session>& session, bool everything
       std::lock_guard lock(mutex_);
       failures_ = 0;
       seen.since = last_.is_reachable ? last_.since : clock::now();
-      compare(last_, seen, std::max(std::chrono::milliseconds(1000), 3 * how_.interval));
+      keep_standstill(last_, seen, std::max(std::chrono::milliseconds(1000), 3 * how_.interval));
       last_ = std::move(seen);
     }
     news_();

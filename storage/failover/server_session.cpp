@@ -197,7 +197,7 @@ bool server_session::stands_still(milliseconds time) {
   auto seen = look();
   const auto moved = wait_for(time, [&] {
     auto now = look();
-    compare(seen, now);
+    keep_standstill(seen, now);
     seen = std::move(now);
     return seen.waiting_commits == 0 || seen.quiet_since == seen.asked;
   });

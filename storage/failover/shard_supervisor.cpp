@@ -15,6 +15,7 @@
 
 #include "config/log.hpp"
 #include "storage/failover/shard_steps.hpp"
+#include "storage/failover/step_patience.hpp"
 
 namespace throng::failover {
 
@@ -22,42 +23,6 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-
-/// When a step may be tried again: soon the first time, later and later while it keeps being needed.
-class step_patience {
- public:
-  explicit step_patience(const supervisor_options& how) : how_(how) {}
-
-  bool may(const next_step& step, steady_time now) const {
-    const auto known = tries_.find(name_of(step));
-    return known == tries_.end() || now >= known->second.next;
-  }
-  void was_tried(const next_step& step, steady_time began, steady_time now) {
-    auto& one = tries_[name_of(step)];
-    const auto most = step.what == step_t::emergency_reparent ? milliseconds(1000) : how_.retry_at_most;
-    const auto shown_after = step.what == step_t::listen_again ? how_.policy.deaf_after : milliseconds(0);
-    const auto is_again = began - one.last < one.pause + shown_after + milliseconds(1000);
-    one.pause = is_again ? std::min(2 * one.pause, most) : how_.retry_first;
-    one.last = now;
-    std::uniform_int_distribution<milliseconds::rep> jitter(one.pause.count() * 3 / 4, one.pause.count() * 5 / 4);
-    one.next = now + milliseconds(jitter(random_));
-    if (tries_.size() > 100) std::erase_if(tries_, [&](const auto& each) { return each.second.next < now; });
-  }
-
- private:
-  struct attempt {
-    steady_time last{}, next{};
-    milliseconds pause{0};
-  };
-  static std::string name_of(const next_step& step) {
-    std::string name(to_string(step.what));
-    for (const auto& one : step.servers) name += " " + one;
-    return name;
-  }
-  const supervisor_options& how_;
-  std::mt19937_64 random_{std::random_device{}()};
-  std::map<std::string, attempt> tries_;
-};
 
 class supervisor final : public shard_supervisor {
  public:

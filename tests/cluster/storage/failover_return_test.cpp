@@ -69,18 +69,11 @@ TEST_CASE("failover: a primary that comes back behind a replica which isn't trus
 }
 
 TEST_CASE("failover: what a server applied as a replica survives its death as the primary, from the first moment") {
-  failover_shard::initialize();
   temporary_folder folder;
-  mysql::local_server_options wanted;
-  wanted.is_replica_ready = true;
-  auto started = mysql::local_server::start(folder.path() / "db", wanted);
-  REQUIRE_MESSAGE(started, (started ? "" : started.failure().detail));
-  auto& server = **started;
-  failover_shard::make_accounts(server);
+  const auto alone = failover_shard::start_alone(folder);
+  auto& server = *alone;
   {
     auto db = server.connect_as_root();
-    db.run("CREATE DATABASE throng");
-    db.run("CREATE TABLE throng.acked(id BIGINT UNSIGNED PRIMARY KEY) ENGINE=InnoDB");
     for (int id = 0; id < 20; ++id) db.run("INSERT INTO throng.acked VALUES(" + std::to_string(id) + ")");
     server_session session(server.address(), {"supervisor", "secret", "", 2s, 5s}, {"throng_replica_", "secret"});
     session.flush_each_commit();

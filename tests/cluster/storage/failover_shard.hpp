@@ -81,6 +81,22 @@ class failover_shard {
     (void)is_done;  // once
   }
 
+  /// One server with the accounts and an empty table, which nobody supervises.
+  static std::unique_ptr<mysql::local_server> start_alone(const temporary_folder& folder) {
+    initialize();
+    mysql::local_server_options wanted;
+    wanted.is_replica_ready = true;
+    auto started = mysql::local_server::start(folder.path() / "db", wanted);
+    REQUIRE_MESSAGE(started, (started ? "" : started.failure().detail));
+    make_accounts(**started);
+    make_table(**started);
+    return std::move(started).value();
+  }
+  static void make_table(mysql::local_server& server) {
+    auto db = server.connect_as_root();
+    db.run("CREATE DATABASE IF NOT EXISTS throng");
+    db.run("CREATE TABLE IF NOT EXISTS throng.acked(id BIGINT UNSIGNED PRIMARY KEY) ENGINE=InnoDB");
+  }
   static void make_accounts(mysql::local_server& server) {
     auto root = server.connect_as_root();
     root.run("SET sql_log_bin=0");
@@ -94,9 +110,7 @@ class failover_shard {
     REQUIRE_MESSAGE(prepared, (prepared ? "" : prepared.failure().detail));
     supervisors.push_back(shard_supervisor::start(*topology, key, how));
     REQUIRE_MESSAGE(supervisors.back()->wait_until_well(20s), describe());
-    auto db = primary_session();
-    db.run("CREATE DATABASE IF NOT EXISTS throng");
-    db.run("CREATE TABLE IF NOT EXISTS throng.acked(id BIGINT UNSIGNED PRIMARY KEY) ENGINE=InnoDB");
+    make_table(primary());
     return *supervisors.back();
   }
 

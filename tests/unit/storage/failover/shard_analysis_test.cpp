@@ -373,22 +373,22 @@ TEST_CASE("analysis: commits stand still while some wait and nothing is written"
   before.standing_since = before.asked - 500ms;
   auto seen = before;
   seen.asked = before.asked + 250ms;
-  compare(before, seen);
+  keep_standstill(before, seen);
   CHECK(seen.quiet_since == before.quiet_since);
   CHECK(seen.standing_since == before.standing_since);
   SUBCASE("nobody waits") {
     seen.waiting_commits = 0;
-    compare(before, seen);
+    keep_standstill(before, seen);
     CHECK(seen.quiet_since == before.quiet_since);
     CHECK_FALSE(seen.standing_since);
   }
   SUBCASE("nobody waited before") {
     before.standing_since.reset();
-    compare(before, seen);
+    keep_standstill(before, seen);
     CHECK(seen.standing_since == seen.asked);
   }
   const auto begins_anew = [&] {
-    compare(before, seen);
+    keep_standstill(before, seen);
     CHECK(seen.quiet_since == seen.asked);
     CHECK(seen.standing_since == seen.asked);
   };
